@@ -1,0 +1,58 @@
+"""Suites: which rows, in the order of the table, on which datasets, with how many seeds."""
+
+import difflib
+from dataclasses import dataclass
+
+from ablations.variants import AXES, VARIANTS
+from dazle.config import DATASETS
+from dazle.errors import InputError
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Seconds and cells of a suite on this machine: `python -m benchmark run --suite NAME --dry-run`."""
+
+    name: str
+    about: str
+    variants: tuple[str, ...]
+    datasets: tuple[str, ...] = DATASETS
+    seeds: int = 6
+
+
+def _one_change_at_a_time() -> tuple[str, ...]:
+    by_axis = [name for axis in AXES for name, variant in VARIANTS.items() if variant.axis == axis]
+    return ("dazle", *by_axis)
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("ablations", "the full model, then one change at a time along every axis", _one_change_at_a_time()),
+        Suite(
+            "supplement",
+            "the six rows of the paper's Table 1 (supplement), in its order",
+            (
+                "uniform-uncalibrated",
+                "dense-uncalibrated",
+                "dense-gated-uncalibrated",
+                "uniform-calibrated",
+                "dense-calibrated",
+                "dazle",
+            ),
+        ),
+        Suite(
+            "smoke",
+            "three rows of `ablations` on one dataset: seconds on simulated features",
+            ("dazle", "uniform", "dense-gated-uncalibrated"),
+            datasets=("cub",),
+        ),
+    )
+}
+
+
+def find(name: str) -> Suite:
+    """The suite of that name; InputError names the nearest one."""
+    if name not in SUITES:
+        near = difflib.get_close_matches(name, SUITES, n=1, cutoff=0)
+        raise InputError(f"unknown suite {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list suites)")
+    return SUITES[name]

@@ -1,0 +1,113 @@
+"""The registry: a variant is the full model with named changes.
+
+To add one, add an entry below; with an axis it joins the suite `ablations`, is tested by the contract tests, and stands
+in the table. Whoever reads an entry sees what the row takes away, and the report prints that same change.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dazle.config import Settings
+from dazle.errors import InputError
+
+AXES = (
+    "region attention",
+    "attribute attention",
+    "calibration",
+    "self-calibration",
+    "attribute semantics",
+    "class loss",
+    "region normalisation",
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: `changes` (dotted setting -> value) to the full model; `axis` None where it changes several at once."""
+
+    name: str
+    axis: str | None
+    label: str
+    changes: Mapping[str, Any]
+
+    @property
+    def change(self) -> str:
+        """What the row changes, as the table prints it; empty for the full model."""
+        return "; ".join(f"{key} = {str(value).lower()}" for key, value in self.changes.items())
+
+
+VARIANTS: dict[str, Variant] = {}
+
+
+def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]) -> None:
+    """Adds a variant. ValueError for a name taken, an axis unknown, or settings that another variant has already."""
+    if name in VARIANTS:
+        raise ValueError(f"variant {name!r} is registered already")
+    if axis is not None and axis not in AXES:
+        raise ValueError(f"variant {name!r}: unknown axis {axis!r}; there are {', '.join(AXES)}")
+    settings = Settings().changed(changes)
+    for other in VARIANTS.values():
+        if Settings().changed(other.changes) == settings:
+            raise ValueError(f"variant {name!r} has the settings of {other.name!r}; equal settings are one variant")
+    VARIANTS[name] = Variant(name, axis, label, dict(changes))
+
+
+def find(name: str) -> Variant:
+    """The variant of that name; InputError names the nearest one."""
+    if name not in VARIANTS:
+        near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0)
+        raise InputError(f"unknown variant {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list variants)")
+    return VARIANTS[name]
+
+
+UNCALIBRATED = {"loss.ce_classes": "seen", "loss.lambda": 0.0, "loss.train_margin": 0.0, "loss.test_margin": 0.0}
+UNIFORM = {"model.region_attention": "uniform"}
+UNGATED = {"model.attribute_attention": "none"}
+
+register("dazle", None, "the full model", {})
+
+register("uniform", "region attention", "every region weighs 1/R", UNIFORM)
+register("shared-map", "region attention", "one map for all attributes", {"model.region_attention": "shared"})
+register("max-region", "region attention", "the best region only", {"model.region_attention": "max"})
+register("sparse", "region attention", "sparsemax over regions", {"model.region_attention": "sparse"})
+
+register("dense-calibrated", "attribute attention", "no attribute attention", UNGATED)
+register("softmax-attributes", "attribute attention", "attributes compete", {"model.attribute_attention": "softmax"})
+
+register("seen-classes-only", "calibration", "unseen classes are no negatives", {"loss.ce_classes": "seen"})
+register("no-train-margin", "calibration", "no margin in the loss", {"loss.train_margin": 0.0})
+register("no-test-margin", "calibration", "no margin at test time", {"loss.test_margin": 0.0})
+register("validated-margin", "calibration", "margin chosen on validation", {"loss.test_margin": "validated"})
+register("dense-gated-uncalibrated", "calibration", "no calibration at all", UNCALIBRATED)
+register(
+    "post-hoc-margin",
+    "calibration",
+    "no calibration but a margin of 1 at test time",
+    UNCALIBRATED | {"loss.test_margin": 1.0},
+)
+register(
+    "post-hoc-validated-margin",
+    "calibration",
+    "no calibration but a margin chosen on validation",
+    UNCALIBRATED | {"loss.test_margin": "validated"},
+)
+
+register("lambda-0", "self-calibration", "no self-calibration loss", {"loss.lambda": 0.0})
+register("lambda-0.01", "self-calibration", "a tenth of its weight", {"loss.lambda": 0.01})
+register("lambda-1", "self-calibration", "ten times its weight", {"loss.lambda": 1.0})
+register("mean-log", "self-calibration", "mean of the logs", {"loss.self_calibration": "mean-log"})
+
+register("fixed-word-vectors", "attribute semantics", "word vectors not trained", {"model.train_semantics": False})
+register("random-vectors", "attribute semantics", "random vectors, trained", {"model.semantics": "random"})
+register("one-hot", "attribute semantics", "an own vector each, trained", {"model.semantics": "one-hot"})
+
+register("ranking", "class loss", "pairwise ranking", {"loss.class_loss": "ranking"})
+
+register("raw-regions", "region normalisation", "regions keep their length", {"model.normalise_regions": False})
+
+# The rows of the paper's Table 1 that turn several switches at once.
+register("uniform-uncalibrated", None, "no attention, no calibration", UNIFORM | UNGATED | UNCALIBRATED)
+register("dense-uncalibrated", None, "region attention alone", UNGATED | UNCALIBRATED)
+register("uniform-calibrated", None, "calibration alone", UNIFORM | UNGATED)

@@ -1,0 +1,207 @@
+"""One cell, from its settings to its record: the honest phases, then the final one.
+
+Each phase is trained once and keeps its whole curve, so that every protocol is a question to the record.
+"""
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmark import environment
+from benchmark.matrix import Cell
+from benchmark.records import PhaseRecord, Record, write_record
+
+if TYPE_CHECKING:
+    import torch
+
+    from dazle.features import FeatureSet
+    from dazle.splits import Phase
+    from dazle.training import CurvePoint
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to know beside the cell; nothing here can change a result."""
+
+    out: Path
+    feature_file: Path | None  # None: simulated
+    memory_share: float  # of the machine's free memory that one worker may fill with features
+    save_model: bool
+
+    def record_path(self, cell: Cell) -> Path:
+        return self.out / "cells" / f"{cell.id}.json"
+
+
+def run_cell(cell: Cell, job: Job) -> Record:
+    """Trains the cell and writes its record; a failure becomes a record too, with the traceback."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    environment.reset_peak_memory()
+    try:
+        results = _train(cell, job)
+    except Exception:
+        results = {"status": "failed", "error": traceback.format_exc()}
+    record = Record(
+        id=cell.id,
+        variant=cell.variant.name,
+        dataset=cell.dataset.name,
+        seed=cell.seed,
+        identity=dict(cell.identity),
+        features=feature_facts(cell),
+        environment=environment.describe(),
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - clock,
+        **results,
+    )
+    write_record(job.record_path(cell), record)
+    return record
+
+
+def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
+    """The record of a cell whose worker could not write one."""
+    return Record(
+        id=cell.id,
+        status="failed",
+        variant=cell.variant.name,
+        dataset=cell.dataset.name,
+        seed=cell.seed,
+        identity=dict(cell.identity),
+        features=feature_facts(cell),
+        environment=environment.describe(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        error=reason,
+    )
+
+
+def feature_facts(cell: Cell) -> dict[str, Any]:
+    data = cell.dataset
+    return {
+        "name": data.name,
+        "preset": data.preset,
+        "source": data.source,
+        "backbone": data.backbone,
+        "fingerprint": data.fingerprint,
+        "published_counts": data.published_counts,
+    }
+
+
+@cache
+def load_features(name: str, file: Path | None, memory_share: float) -> "FeatureSet":
+    """Opened once a worker; in memory where they fit into the worker's share of what is free."""
+    from dataclasses import replace
+
+    if file is None:
+        from dazle.datasets.simulated import simulate
+
+        return simulate(name)
+    from dazle.feature_file import open_features
+
+    features = open_features(file)
+    if features.regions.nbytes <= memory_share * environment.available_memory():
+        features = replace(features, regions=features.regions.load())
+    return features
+
+
+def _train(cell: Cell, job: Job) -> dict[str, Any]:
+    import torch
+
+    from dazle.splits import final_phase, validation_phase
+    from dazle.training import schedule
+
+    device = torch.device(cell.identity["device"])
+    features = load_features(cell.dataset.name, job.feature_file, job.memory_share)
+    if features.fingerprint != cell.dataset.fingerprint:
+        raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")
+    folds = range(1, cell.identity["folds"] + 1) if cell.identity["validation"] else ()
+    validation = [_phase(cell, features, f"fold {k}", validation_phase(features, k), device, None)[0] for k in folds]
+
+    phase = final_phase(features)
+    fractions = schedule(cell.settings.training, len(phase.train)).fractions()
+    validated = [validated_margin(validation, fraction) for fraction in fractions] if validation else None
+    keeper = _Keeper(_kept_point(validation, fractions)) if job.save_model else None
+    test, parameters = _phase(cell, features, "final", phase, device, validated, keeper)
+    if keeper is not None:
+        keeper.write(job.out / "models" / f"{cell.id}.safetensors", cell)
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else environment.peak_memory()
+    return {
+        "status": "done",
+        "validation": validation,
+        "test": test,
+        "parameters": parameters,
+        "peak_memory": peak,
+    }
+
+
+def validated_margin(validation: Sequence[PhaseRecord], fraction: float) -> float:
+    """Validation's best margin at this fraction of the schedule, averaged over the folds."""
+    return float(np.mean([_nearest(phase, fraction).best_margin for phase in validation]))
+
+
+def _kept_point(validation: Sequence[PhaseRecord], fractions: Sequence[float]) -> int:
+    """The point whose weights are saved: the honest one, or the last where there is no validation."""
+    from reports.selection import PROTOCOLS
+
+    curves = [phase.model_dump()["curve"] for phase in validation]
+    chosen = PROTOCOLS["honest"].choose(curves, [{"fraction": fraction} for fraction in fractions])
+    return len(fractions) - 1 if chosen is None else chosen
+
+
+def _nearest(phase: PhaseRecord, fraction: float) -> Any:
+    return min(phase.curve, key=lambda point: abs(point.fraction - fraction))
+
+
+class _Keeper:
+    """Keeps the weights of one point of the final phase."""
+
+    def __init__(self, index: int) -> None:
+        self.index, self.state = index, {}  # type: ignore[var-annotated]
+
+    def __call__(self, index: int, point: "CurvePoint", model: "torch.nn.Module") -> None:
+        if index == self.index:
+            self.state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+    def write(self, path: Path, cell: Cell) -> None:
+        """A model can be made again from its record's settings; the file names the cell and the point."""
+        from safetensors.torch import save_file
+
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        save_file(self.state, temporary, metadata={"cell": cell.id, "point": str(self.index)})
+        temporary.replace(path)
+
+
+def _phase(
+    cell: Cell,
+    features: "FeatureSet",
+    name: str,
+    phase: "Phase",
+    device: "torch.device",
+    margins: Sequence[float] | None,
+    keeper: _Keeper | None = None,
+) -> tuple[PhaseRecord, int]:
+    from dazle.training import fit
+
+    clock = time.perf_counter()
+    seed = (cell.identity["base_seed"], cell.dataset.name, cell.seed)
+    fitted = fit(features, phase, cell.settings, seed, device, margins, **({"on_point": keeper} if keeper else {}))
+    judged = np.concatenate([phase.eval_seen, phase.eval_unseen])
+    positions = phase.positions(features.labels[judged])
+    record = PhaseRecord(
+        name=name,
+        classes=phase.classes.tolist(),
+        seen=phase.seen.tolist(),
+        images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
+        train_images=len(phase.train),
+        images_trained=fitted.train_images,
+        train_seconds=fitted.train_seconds,
+        seconds=time.perf_counter() - clock,
+        curve=fitted.curve,  # type: ignore[arg-type]
+    )
+    return record, sum(parameter.numel() for parameter in fitted.model.parameters())

@@ -1,0 +1,152 @@
+"""`python -m benchmark`: the commands. What is heavy is imported when a command needs it.
+
+Exit codes: 0 fine; 1 regression; 2 bad usage or input; 3 incomplete (failed or missing cells); 130 interrupted.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from benchmark.data_commands import app as data_app
+from dazle.errors import InputError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    help="Which parts of a zero-shot model matter, on which data, by how much, how sure are we, and at what cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]
+
+
+def main() -> None:
+    """The command line; ends the process with one of the exit codes above."""
+    # A run that is told to end stops its workers as it does at Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[str, typer.Argument(help="variants, suites or datasets; all of them where left out.")] = "",
+) -> None:
+    """Names of variants, suites and datasets, with what each is."""
+    from benchmark.listing import LISTS
+
+    if what and what not in LISTS:
+        raise InputError(f"list {what!r}: there are {', '.join(LISTS)}")
+    for name, lines in LISTS.items():
+        if what in ("", name):
+            print("\n".join([f"{name}:", *lines(), ""]))
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Option(help="Which suite: python -m benchmark list suites.")],
+    variants: Annotated[str, typer.Option(metavar="GLOB,..", help="Only these rows.")] = "",
+    datasets: Annotated[str, typer.Option(metavar="A,B", help="These datasets in place of the suite's.")] = "",
+    seeds: Annotated[int | None, typer.Option(help="Repetitions; the suite's number where left out.")] = None,
+    base_seed: Annotated[int, typer.Option(help="What all random streams derive from.")] = 214,
+    source: Annotated[str, typer.Option(help="auto, real or simulated.")] = "auto",
+    data: Annotated[Path | None, typer.Option(envvar="DAZLE_DATA", help="Folder of prepared features.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; runs/SUITE-SOURCE where left out.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Cells at once; as many as the cores carry.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads a cell; part of its identity.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for every cell.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Class folds that validation averages over, 1 to 3.")] = 1,
+    validation: Annotated[bool, typer.Option(help="Without it there is no honest number.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the matrix and the expected time.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed cell.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
+    save_models: Annotated[bool, typer.Option("--save-models", help="Keep the weights of the honest epoch.")] = False,
+) -> None:
+    """Train every cell of a suite that is not done yet, and write the table."""
+    from benchmark import runner
+
+    options = runner.RunOptions(
+        suite=suite,
+        variants=_names(variants),
+        datasets=_names(datasets),
+        seeds=seeds,
+        source=source,
+        data=data,
+        out=out,
+        workers=workers,
+        threads=threads,
+        device=device,
+        overrides=_overrides(set_ or []),
+        base_seed=base_seed,
+        folds=folds,
+        validation=validation,
+        dry_run=dry_run,
+        fail_fast=fail_fast,
+        retry_failed=retry_failed,
+        save_models=save_models,
+    )
+    if dry_run:
+        from benchmark.estimate import print_plan
+
+        print_plan(runner.plan(options))
+        return
+    raise typer.Exit(runner.run(options))
+
+
+@app.command()
+def status(out: Out) -> None:
+    """What of a run is done, running, failed and missing, and how long is left."""
+    from benchmark.listing import print_status
+
+    raise typer.Exit(print_status(out))
+
+
+@app.command()
+def report(
+    out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest"
+) -> None:
+    """Write the report of a run again, from its records."""
+    if protocol not in ("honest", "last", "oracle"):
+        raise InputError(f"--protocol {protocol!r} is not one of honest, last, oracle")
+    from benchmark.reporting import write_report
+
+    print(write_report(out, protocol).read_text(encoding="utf-8"))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    """`KEY=VALUE` pairs; a value is read as JSON (numbers, true, false), else it is a string."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair!r} is not KEY=VALUE, for example training.epochs=10")
+        try:
+            found[key] = json.loads(text)
+        except json.JSONDecodeError:
+            found[key] = text
+    return found

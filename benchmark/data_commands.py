@@ -1,0 +1,158 @@
+"""`python -m benchmark data`: bring features in, say what is there, check that it is whole.
+
+Prepared features live in one folder as NAME.h5. Everything heavy is imported inside the commands, so that
+`--help` answers at once. Bad input is an InputError; the main command line makes it one line and exit code 2.
+"""
+
+import difflib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dazle.errors import InputError
+
+if TYPE_CHECKING:
+    from dazle.features import FeatureSet
+
+app = typer.Typer(help="Bring features in, look at them, check them.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Option("--data", envvar="DAZLE_DATA", help="Folder of the prepared features.")]
+Prepared = Annotated[str | None, typer.Argument(help="A prepared dataset; all of them where none is named.")]
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="HDF5 in the layout DAZLE, MSDN and TransZero share.")],
+    name: Annotated[str, typer.Option(help="What to call it: a-z, 0-9, - and _.")],
+    preset: Annotated[str, typer.Option(help="Whose settings to train with: cub, sun, awa2 or deepfashion.")],
+    data: Folder = Path("data"),
+    semantics: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE.npy", help="Attribute vectors (A, d). Repeatable.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="Where the file's name does not say it.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace features of the same name.")
+    ] = False,
+) -> None:
+    """Turn a file of region features into NAME.h5 and say what was found."""
+    from dazle.feature_file import check_identity
+    from dazle.reference_layout import import_reference
+
+    check_identity(name, preset, "real")
+    target = data / f"{name}.h5"
+    if target.exists() and not overwrite:
+        raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
+    started = time.monotonic()
+    with _progress(f"importing {name}") as progress:
+        features = import_reference(
+            file, target, name=name, preset=preset, backbone=backbone,
+            semantics=_named_files(semantics or []), progress=progress,
+        )  # fmt: skip
+    print(summary(features))
+    seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
+    print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
+
+
+@app.command()
+def info(name: Prepared = None, data: Folder = Path("data")) -> None:
+    """Say what is prepared: sizes, splits, where it comes from."""
+    from dazle.feature_file import open_features
+
+    _each(data, name, lambda path: print(summary(open_features(path))))
+
+
+@app.command("verify")
+def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
+    """Read prepared features completely: checksums, fingerprint, unit lengths, splits."""
+    from dazle.feature_file import verify
+
+    def check(path: Path) -> None:
+        with _progress(f"verifying {path.stem}") as progress:
+            features = verify(path, progress)
+        print(f"{path.stem}: ok, {len(features.labels):,} images, fingerprint {features.fingerprint[:12]}")
+
+    _each(data, name, check)
+
+
+def summary(features: "FeatureSet") -> str:
+    """A few lines for a person: what the features are, their counts beside the published ones, folds."""
+    from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
+
+    rows, columns = features.grid
+    lines = [
+        f"{features.name}: {features.source} features, preset {features.preset}, {features.backbone}, "
+        f"{rows} x {columns} regions of {features.regions.shape[2]:,} channels",
+        "  " + ", ".join(f"{key} {number:,}" for key, number in counts(features).items()),
+    ]
+    if has_published_counts(features):
+        lines.append("  exactly the published counts")
+    elif features.source == "real":
+        published = ", ".join(f"{key} {number:,}" for key, number in PUBLISHED[features.preset].items())
+        lines.append(f"  differs from the published counts (a subset?): {published}")
+    sizes = ", ".join(
+        f"{len(fold.train_classes)} + {len(fold.validation_classes)}" for fold in features.folds
+    )
+    lines.append(f"  class folds (train + validation classes): {sizes}")
+    vectors = ", ".join(f"{name} ({array.shape[1]})" for name, array in features.semantics.items())
+    lines.append(f"  semantics: {vectors or 'none'}; fingerprint {features.fingerprint[:12]}")
+    lines += [
+        f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}
+    ]
+    return "\n".join(lines)
+
+
+def _named_files(pairs: list[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not equals or not file:
+            raise InputError(f"--semantics {pair}: write NAME=FILE.npy")
+        if name in files:
+            raise InputError(f"--semantics {pair}: {name} is given twice; use another name")
+        files[name] = Path(file)
+    return files
+
+
+def _each(data: Path, name: str | None, action: Callable[[Path], None]) -> None:
+    """Do it for one or all prepared files; a bad file is one line on stderr, and in the end exit code 2."""
+    bad = False
+    for path in _prepared(data, name):
+        try:
+            action(path)
+        except InputError as error:
+            print(error, file=sys.stderr)
+            bad = True
+    if bad:
+        raise typer.Exit(2)
+
+
+def _prepared(data: Path, name: str | None) -> list[Path]:
+    found = sorted(path for path in data.glob("*.h5") if not path.name.startswith("."))
+    if not found:
+        raise InputError(f"{data}: no prepared features; bring some in with `data import`, or give --data")
+    if name is None:
+        return found
+    names = [path.stem for path in found]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
+        raise InputError(f"{data}: no features named {name!r}; {hint}")
+    return [found[names.index(name)]]
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, gone when it is done; its function takes images done and images in all."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, images: bar.update(task, completed=done, total=images)

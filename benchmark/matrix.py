@@ -1,0 +1,116 @@
+"""From a suite to cells: variant x dataset x seed, each with the hash of everything that can change its result.
+
+A cell is its settings: two rows of different suites with equal settings are one cell, and a record found under a cell's
+id is that cell's, whoever made it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ablations.variants import Variant
+from benchmark import __version__
+from dazle.config import Settings
+from dazle.errors import InputError
+
+# Raise it when the meaning of a record changes without a change of any setting.
+IDENTITY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a run has to know of a dataset without its regions."""
+
+    name: str
+    preset: str
+    source: str  # "real" or "simulated"
+    backbone: str
+    fingerprint: str
+    semantics: Mapping[str, str]  # name -> sha256
+    published_counts: bool
+    images: int
+    regions: tuple[int, int]  # R, D
+    attributes: int
+    classes: tuple[int, int]  # seen, unseen
+    settings: Settings  # before any variant
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every cell of a run and is part of its identity. `CHANGES_RESULT` of `RunOptions` end up here."""
+
+    overrides: Mapping[str, Any]
+    base_seed: int
+    folds: int
+    validation: bool
+    threads: int
+    device: str  # kind: cpu or cuda
+
+    def as_dict(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """variant x dataset x seed. `identity` is all that `id` hashes; the variant's name is not in it."""
+
+    variant: Variant
+    dataset: Dataset
+    seed: int
+    settings: Settings
+    identity: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    @property
+    def title(self) -> str:
+        return f"{self.variant.name} on {self.dataset.name}, seed {self.seed}"
+
+
+def expand(
+    variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int, conditions: Conditions
+) -> list[Cell]:
+    """All cells, in the order of the table: dataset, then variant, then seed."""
+    _check_overrides(variants, conditions.overrides)
+    return [
+        _cell(variant, dataset, seed, conditions)
+        for dataset in datasets
+        for variant in variants
+        for seed in range(seeds)
+    ]
+
+
+def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions) -> Cell:
+    settings = dataset.settings.changed(variant.changes).changed(conditions.overrides)
+    semantics = settings.model.semantics
+    if semantics not in dataset.semantics and semantics not in ("random", "one-hot"):
+        known = ", ".join([*dataset.semantics, "random", "one-hot"])
+        raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {known}")
+    common = conditions.as_dict()
+    # The overrides are in the settings already, and a setting that is overridden with its own value changes nothing.
+    del common["overrides"]
+    identity = {
+        "identity": IDENTITY_VERSION,
+        "package": __version__,
+        "dataset": dataset.name,
+        "source": dataset.source,
+        "features": dataset.fingerprint,
+        "semantics": dataset.semantics.get(semantics),
+        "settings": settings.flat(),
+        "seed": seed,
+        **common,
+    }
+    return Cell(variant, dataset, seed, settings, identity)
+
+
+def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:
+    """A row whose change is overridden would no longer be that row."""
+    for key in overrides:
+        rows = [variant.name for variant in variants if key in variant.changes]
+        if rows:
+            raise InputError(f"--set {key} overrides what {', '.join(rows)} change; choose other rows with --variants")

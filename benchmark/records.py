@@ -1,0 +1,97 @@
+"""What a finished cell leaves: one JSON, raw values and curves, statistics never. Validated on writing and on reading."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
+
+from benchmark.files import write_atomic
+from dazle.errors import InputError
+
+RECORD_VERSION = 1
+Percent = Annotated[float, Field(ge=0, le=100.000001, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossParts(_Strict):
+    """Means over the steps since the point before; None where the part was not in the loss."""
+
+    total: FiniteFloat
+    class_: FiniteFloat = Field(alias="class")
+    self_calibration: FiniteFloat | None
+
+
+class Point(_Strict):
+    """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`."""
+
+    step: NonNegativeInt
+    epoch: FiniteFloat
+    fraction: FiniteFloat
+    S: Percent
+    U: Percent
+    H: Percent
+    T1: Percent
+    AUSUC: Percent
+    margin: FiniteFloat
+    best_margin: FiniteFloat
+    best_margin_H: Percent
+    pointing: Percent | None
+    loss: LossParts
+    correct: list[NonNegativeInt]
+    correct_T1: list[NonNegativeInt]
+
+
+class PhaseRecord(_Strict):
+    """One training: its label space (class ids, which of them seen, images judged of each) and its curve."""
+
+    name: str
+    classes: list[NonNegativeInt]
+    seen: list[bool]
+    images: list[NonNegativeInt]
+    train_images: NonNegativeInt
+    images_trained: NonNegativeInt
+    train_seconds: FiniteFloat
+    seconds: FiniteFloat
+    curve: list[Point]
+
+
+class Record(_Strict):
+    """A cell that ended: `done` with its phases, or `failed` with the traceback."""
+
+    version: Literal[1] = RECORD_VERSION
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
+    status: Literal["done", "failed"]
+    variant: str
+    dataset: str
+    seed: NonNegativeInt
+    identity: dict[str, Any]
+    features: dict[str, Any]
+    environment: dict[str, Any]
+    started: str
+    seconds: FiniteFloat
+    validation: list[PhaseRecord] = []
+    test: PhaseRecord | None = None
+    parameters: NonNegativeInt | None = None
+    peak_memory: NonNegativeInt | None = None  # bytes
+    error: str | None = None
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Atomic; a value that is not finite has been refused by then."""
+    write_atomic(path, record.model_dump_json(by_alias=True))
+
+
+def read_record(path: Path) -> Record:
+    """Raises InputError, naming file, key and value, where the file is not a whole record."""
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"])) or "the file"
+        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); remove the file and run again") from None
+    if record.id != path.stem:
+        raise InputError(f"{path}: holds the record of cell {record.id}; remove the file and run again")
+    return record

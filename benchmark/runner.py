@@ -1,0 +1,182 @@
+"""`run`: from options to a finished output folder. Running the same options again continues it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ablations import suites, variants
+from ablations.variants import Variant
+from benchmark import store
+from benchmark.cell import Job
+from benchmark.datasets import data_folder, feature_path, resolve
+from benchmark.matrix import Cell, Conditions, Dataset, expand
+from dazle.errors import InputError
+
+COMPLETE, INCOMPLETE = 0, 3
+# Of the free memory, what all workers together may fill with features.
+FEATURE_MEMORY = 0.5
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `run` was asked for. Every field is in exactly one of the two lists below; a test sees to it."""
+
+    suite: str
+    variants: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    seeds: int | None = None
+    source: str = "auto"
+    data: Path | None = None
+    out: Path | None = None
+    workers: int | None = None
+    threads: int = 1
+    device: str = "auto"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    base_seed: int = 214
+    folds: int = 1
+    validation: bool = True
+    dry_run: bool = False
+    fail_fast: bool = False
+    retry_failed: bool = False
+    save_models: bool = False
+
+
+# What decides which cells there are and what comes out of each: all of it is in the cells' identities.
+CHANGES_RESULT = frozenset(
+    "suite variants datasets seeds source data threads device overrides base_seed folds validation".split()
+)
+# What only says how, where and whether they are run.
+ONLY_RUNNING = frozenset("out workers dry_run fail_fast retry_failed save_models".split())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The matrix and where it goes; nothing has been written yet."""
+
+    out: Path
+    cells: list[Cell]
+    conditions: Conditions
+    notes: list[str]
+    workers: int
+    folder: Path
+
+
+def plan(options: RunOptions) -> Plan:
+    """Raises InputError for an unknown name, a value out of range, or features that are not there."""
+    suite = suites.find(options.suite)
+    for name in ("seeds", "folds", "threads", "workers"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} {value} is not a positive number")
+    folder = data_folder(options.data)
+    rows = _rows(suite, options.variants)
+    datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
+    _check_folds(options.folds, datasets, folder)
+    conditions = Conditions(
+        overrides=dict(options.overrides),
+        base_seed=options.base_seed,
+        folds=options.folds,
+        validation=options.validation,
+        threads=options.threads,
+        device=_device(options.device),
+    )
+    cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
+    if not options.validation:
+        cells, left_out = _without_validated_margins(cells)
+        notes = [*notes, *left_out]
+    if not cells:
+        raise InputError("no cell is left to run; choose other --variants")
+    out = options.out or Path("runs") / f"{suite.name}-{datasets[0].source}"
+    workers = options.workers or default_workers(conditions.device, options.threads)
+    return Plan(out, cells, conditions, notes, workers, folder)
+
+
+def default_workers(device: str, threads: int) -> int:
+    """As many as the cores carry; one on a GPU."""
+    return 1 if device == "cuda" else max(1, len(os.sched_getaffinity(0)) // threads)
+
+
+def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
+    """The suite's rows, or those that a pattern matches; a registered variant outside the suite can be named in full."""
+    if not patterns:
+        return [variants.find(name) for name in suite.variants]
+    chosen: dict[str, Variant] = {}
+    for pattern in patterns:
+        matching = [name for name in suite.variants if fnmatchcase(name, pattern)]
+        if not matching:
+            matching = [variants.find(pattern).name]
+        chosen |= {name: variants.find(name) for name in matching}
+    order = [*suite.variants, *chosen]
+    return sorted(chosen.values(), key=lambda variant: order.index(variant.name))
+
+
+def _device(choice: str) -> str:
+    if choice not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device {choice!r} is not one of auto, cpu, cuda")
+    if choice == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if choice == "cuda":
+        raise InputError("--device cuda: torch finds no GPU here; use --device cpu or install a CUDA build of torch")
+    return "cpu"
+
+
+def _check_folds(folds: int, datasets: Sequence[Dataset], folder: Path) -> None:
+    most = 3
+    if folds > most:
+        raise InputError(f"--folds {folds}: features have {most} class folds; use 1 to {most}")
+
+
+def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
+    needs = list(dict.fromkeys(c.variant.name for c in cells if c.settings.loss.test_margin == "validated"))
+    kept = [cell for cell in cells if cell.variant.name not in needs]
+    return kept, [f"{name} is left out: its margin needs the validation phase" for name in needs]
+
+
+def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
+    """How this machine runs the cell."""
+    real = cell.dataset.source == "real"
+    return Job(
+        out=chosen.out,
+        feature_file=feature_path(chosen.folder, cell.dataset.name) if real else None,
+        memory_share=FEATURE_MEMORY / chosen.workers,
+        save_model=options.save_models,
+    )
+
+
+def run(options: RunOptions) -> int:
+    """Trains what is not done, writes the report, and returns the exit code."""
+    from benchmark.display import Display
+    from benchmark.executors import Processes
+    from benchmark.reporting import write_report
+
+    chosen = plan(options)
+    manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes)
+    if store.manifest_path(chosen.out).exists():
+        manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
+    store.write_manifest(chosen.out, manifest)
+    pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
+    executor = Processes(chosen.workers, options.threads)
+    with Display(chosen.cells, pending, chosen.workers, executor.running) as display:
+        for line in chosen.notes:
+            display.say(line)
+        for ended in executor.run([(cell, job_of(cell, options, chosen)) for cell in pending]):
+            display.update(ended)
+            if options.fail_fast and ended and ended.record and ended.record.status == "failed":
+                display.say("stopping at the first failure, as --fail-fast asks")
+                break
+    write_report(chosen.out)
+    states = [store.state(chosen.out, cell.id)[0] for cell in chosen.cells]
+    print(f"{states.count('done')} of {len(states)} cells done; the table is in {chosen.out / 'report.md'}")
+    return COMPLETE if states.count("done") == len(states) else INCOMPLETE
+
+
+def _is_pending(out: Path, cell: Cell, retry_failed: bool) -> bool:
+    status = store.state(out, cell.id)[0]
+    return status in ("missing", "running") or (status == "failed" and retry_failed)

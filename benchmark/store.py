@@ -1,0 +1,223 @@
+"""An output folder: the manifest that says which cells a run has, and the records under `cells/`.
+
+The manifest is written before the first cell, so what is missing can be told from what was never meant to be.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark.files import write_atomic
+from benchmark.matrix import Cell, Conditions
+from benchmark.records import Record, read_record
+from dazle.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entry(_Strict):
+    """One cell of a manifest, with what the table says of its row."""
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
+    variant: str
+    label: str
+    axis: str | None
+    change: str
+    dataset: str
+    seed: int
+
+
+class DatasetEntry(_Strict):
+    name: str
+    preset: str
+    source: Literal["real", "simulated"]
+    backbone: str
+    fingerprint: str
+    published_counts: bool
+    about: str  # sizes and schedule, for captions
+
+
+class Manifest(_Strict):
+    version: Literal[1] = 1
+    suite: str
+    source: Literal["real", "simulated"]
+    created: str
+    package: str
+    conditions: dict[str, Any]
+    notes: list[str]
+    datasets: list[DatasetEntry]
+    cells: list[Entry]
+
+
+def manifest_path(out: Path) -> Path:
+    return out / "manifest.json"
+
+
+def record_path(out: Path, cell_id: str) -> Path:
+    return out / "cells" / f"{cell_id}.json"
+
+
+def lock(out: Path, cell_id: str) -> FileLock:
+    """Held by the worker that trains the cell; the system lets go of it when the worker dies."""
+    folder = out / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{cell_id}.lock", timeout=0)
+
+
+def read_manifest(out: Path) -> Manifest:
+    """Raises InputError, naming the file, where there is none or it is not whole."""
+    path = manifest_path(out)
+    if not path.is_file():
+        raise InputError(f"{out} is no output folder of a run: {path} is missing")
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"])) or "the file"
+        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); use another --out") from None
+
+
+def make_manifest(suite: str, cells: Sequence[Cell], conditions: Conditions, notes: Sequence[str]) -> Manifest:
+    """The manifest of a run of these cells."""
+    from benchmark import __version__
+
+    datasets = {cell.dataset.name: cell.dataset for cell in cells}
+    return Manifest(
+        suite=suite,
+        source=cells[0].dataset.source,  # type: ignore[arg-type]
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        package=__version__,
+        conditions=conditions.as_dict(),
+        notes=list(notes),
+        datasets=[
+            DatasetEntry(
+                name=data.name,
+                preset=data.preset,
+                source=data.source,  # type: ignore[arg-type]
+                backbone=data.backbone,
+                fingerprint=data.fingerprint,
+                published_counts=data.published_counts,
+                about=_about(next(cell for cell in cells if cell.dataset is data)),
+            )
+            for data in datasets.values()
+        ],
+        cells=[
+            Entry(
+                id=cell.id,
+                variant=cell.variant.name,
+                label=cell.variant.label,
+                axis=cell.variant.axis,
+                change=cell.variant.change,
+                dataset=cell.dataset.name,
+                seed=cell.seed,
+            )
+            for cell in cells
+        ],
+    )
+
+
+def _about(cell: Cell) -> str:
+    data, training = cell.dataset, cell.settings.training
+    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
+    return (
+        f"{data.images:,} images, {data.classes[0]} seen and {data.classes[1]} unseen classes, {data.attributes} "
+        f"attributes, {data.regions[0]} regions of {data.regions[1]} channels; {epochs} at learning rate "
+        f"{training.learning_rate:g} in {training.precision}"
+    )
+
+
+def merged(old: Manifest, new: Manifest, out: Path) -> Manifest:
+    """A run that continues or widens one: the old cells stay, the new ones are added in their order.
+
+    Raises InputError where the two could not stand in one table: other conditions, source, package or features.
+    """
+    for key, before, now in _differences(old, new):
+        raise InputError(f"{out} holds a run with {key} = {before}, this one has {now}; choose another --out")
+    fresh = {cell.id for cell in new.cells}
+    kept = [cell for cell in old.cells if cell.id not in fresh]
+    place = {(data.name): n for n, data in enumerate([*new.datasets, *old.datasets][::-1])}
+    datasets = {data.name: data for data in [*old.datasets, *new.datasets]}
+    order = {name: n for n, name in enumerate(dict.fromkeys(cell.variant for cell in [*new.cells, *kept]))}
+    cells = sorted([*new.cells, *kept], key=lambda cell: (-place[cell.dataset], order[cell.variant], cell.seed))
+    update = {"created": old.created, "datasets": list(datasets.values()), "cells": cells}
+    return new.model_copy(update=update)
+
+
+def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
+    pairs = [("suite", old.suite, new.suite), ("source", old.source, new.source), ("package", old.package, new.package)]
+    pairs += [(key, old.conditions.get(key), value) for key, value in new.conditions.items()]
+    before = {data.name: data.fingerprint for data in old.datasets}
+    pairs += [
+        (f"features of {data.name}", before[data.name][:12], data.fingerprint[:12])
+        for data in new.datasets
+        if data.name in before
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def write_manifest(out: Path, manifest: Manifest) -> None:
+    write_atomic(manifest_path(out), manifest.model_dump_json(indent=1))
+
+
+def state(out: Path, cell_id: str) -> tuple[str, Record | None, str | None]:
+    """("done" | "failed" | "running" | "missing", record, why): a record that cannot be read counts as missing."""
+    path = record_path(out, cell_id)
+    if path.is_file():
+        try:
+            record = read_record(path)
+        except InputError as error:
+            return "missing", None, str(error)
+        return record.status, record, record.error
+    return ("running" if is_running(out, cell_id) else "missing"), None, None
+
+
+def is_running(out: Path, cell_id: str) -> bool:
+    """Whether some process holds the cell's lock now."""
+    if not (out / "locks" / f"{cell_id}.lock").exists():
+        return False
+    held = lock(out, cell_id)
+    try:
+        with held:
+            return False
+    except Timeout:
+        return True
+
+
+def frame(out: Path) -> "pd.DataFrame":
+    """One row a cell of the manifest, in table order, with its curves; what `reports` reads."""
+    import pandas as pd
+
+    manifest = read_manifest(out)
+    datasets = {data.name: data for data in manifest.datasets}
+    return pd.DataFrame([_row(out, entry, datasets[entry.dataset]) for entry in manifest.cells])
+
+
+def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
+    status, record, why = state(out, entry.id)
+    test = record.test if record is not None else None
+    return {
+        **entry.model_dump(exclude={"id"}),
+        "cell": entry.id,
+        **data.model_dump(include={"preset", "source", "backbone", "published_counts", "about"}),
+        "status": status,
+        "error": why.strip().splitlines()[-1] if why else None,
+        "validation": [_curve(phase.curve) for phase in record.validation] if record is not None else [],
+        "test": _curve(test.curve) if test is not None else [],
+        "seconds": record.seconds if record is not None else float("nan"),
+        "images_per_second": test.images_trained / test.train_seconds if test is not None else float("nan"),
+        "peak_memory": record.peak_memory if record is not None else None,
+        "parameters": record.parameters if record is not None else None,
+    }
+
+
+def _curve(points: Sequence[Any]) -> list[dict[str, Any]]:
+    return [point.model_dump(by_alias=True) for point in points]

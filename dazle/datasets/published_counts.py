@@ -1,0 +1,39 @@
+"""How many images, attributes and classes the published datasets have (splits of xlsa17; DeepFashion: DAZLE).
+
+A published number may stand only beside features that have exactly these counts; a subset is another dataset.
+"""
+
+from dazle.features import FeatureSet
+
+PUBLISHED: dict[str, dict[str, int]] = {
+    "cub": {"images": 11_788, "attributes": 312, "seen classes": 150, "unseen classes": 50,
+            "trainval": 7_057, "test_seen": 1_764, "test_unseen": 2_967},
+    "sun": {"images": 14_340, "attributes": 102, "seen classes": 645, "unseen classes": 72,
+            "trainval": 10_320, "test_seen": 2_580, "test_unseen": 1_440},
+    "awa2": {"images": 37_322, "attributes": 85, "seen classes": 40, "unseen classes": 10,
+             "trainval": 23_527, "test_seen": 5_882, "test_unseen": 7_913},
+    # Its split sizes are not verified by anyone here, so they are not compared.
+    "deepfashion": {"images": 289_222, "attributes": 1_000, "seen classes": 36, "unseen classes": 10},
+}  # fmt: skip
+
+
+def counts(features: FeatureSet) -> dict[str, int]:
+    """The same counts of a feature set, under the same names."""
+    return {
+        "images": len(features.labels),
+        "attributes": features.attributes.shape[1],
+        "seen classes": len(features.seen_classes),
+        "unseen classes": len(features.unseen_classes),
+        "trainval": len(features.trainval),
+        "test_seen": len(features.test_seen),
+        "test_unseen": len(features.test_unseen),
+    }
+
+
+def has_published_counts(features: FeatureSet) -> bool:
+    """Whether these are real features of exactly the published size of their preset."""
+    published = PUBLISHED.get(features.preset)
+    if features.source != "real" or published is None:
+        return False
+    found = counts(features)
+    return all(found[key] == number for key, number in published.items())

@@ -1,0 +1,108 @@
+"""Reading HDF5 files that somebody else made: what does not look right is refused before memory is asked for.
+
+Links that lead elsewhere, data kept in other files, unexpected types, and shapes that the file cannot hold
+are all InputErrors of one line that begin with the file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dazle.errors import InputError
+
+HIGHEST_RATIO = 1100  # deflate shrinks a run of equal bytes 1032 times, lzf less
+SMALL_BYTES = 2**26
+KINDS = {
+    "iu": "whole numbers",
+    "i": "whole numbers",
+    "fiu": "numbers",
+    "f": "real numbers",
+    "S": "plain text",
+}
+# What h5py raises for damaged files; which of them is not documented and differs by the place of the damage.
+UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file opened for reading. Raises InputError where it is missing, no HDF5, or cut short."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of an HDF5 file")
+    try:
+        if not h5py.is_hdf5(path):
+            raise InputError(f"{path}: not an HDF5 file; fetch or make it again")
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise damaged(path, "file", error) from error
+    with file:
+        yield file
+
+
+def find(file: h5py.File, key: str) -> h5py.Dataset | h5py.Group | None:
+    """What is at `key` ("splits/trainval"), None where nothing is. Raises InputError for a link."""
+    place: Any = file
+    try:
+        for part in key.split("/"):
+            link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+            if link is None:
+                return None
+            if not isinstance(link, h5py.HardLink):
+                raise InputError(f"{file.filename}: {key} is a link; the data must be in the file itself")
+            place = place[part]
+    except UNREADABLE as error:
+        raise damaged(Path(file.filename), key, error) from error
+    return place
+
+
+def dataset(file: h5py.File, key: str, kinds: str, dimensions: int) -> h5py.Dataset:
+    """The dataset at `key`, of a type in `kinds` (numpy's letters, see KINDS), not read yet."""
+    found = find(file, key)
+    where = f"{file.filename}: {key}"
+    if not isinstance(found, h5py.Dataset):
+        raise InputError(f"{where} is missing; the file has {', '.join(sorted(file)) or 'nothing'}")
+    try:
+        kind, shape, size = found.dtype.kind, found.shape, found.nbytes
+        elsewhere, stored = bool(found.external) or found.is_virtual, found.id.get_storage_size()
+    except UNREADABLE as error:
+        raise damaged(Path(file.filename), key, error) from error
+    if kind not in kinds:
+        raise InputError(f"{where} has the type {found.dtype}, but {KINDS[kinds]} are needed")
+    if shape is None or len(shape) != dimensions:
+        raise InputError(f"{where} has the shape {shape}, but {dimensions} dimensions are needed")
+    if elsewhere:
+        raise InputError(f"{where} keeps its data in another file; the data must be in the file itself")
+    if stored > file.id.get_filesize() or size > stored * (HIGHEST_RATIO if found.compression else 1):
+        raise InputError(f"{where} declares the shape {shape}, which the file does not hold; make it again")
+    return found
+
+
+def array(file: h5py.File, key: str, kinds: str, dimensions: int) -> np.ndarray:
+    """Like `dataset`, read into memory: int64 for whole numbers, float32 for others, bytes for text."""
+    found = dataset(file, key, kinds, dimensions)
+    if found.nbytes > max(SMALL_BYTES, file.id.get_filesize()):
+        raise InputError(f"{file.filename}: {key} has the shape {found.shape}, larger than the whole file")
+    values = rows(found, ...)
+    if kinds == "S":
+        return values
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32 if "f" in kinds else np.int64, copy=False)
+
+
+def rows(source: h5py.Dataset, selection: Any) -> np.ndarray:
+    """`source[selection]`. Raises InputError where a checksum does not match or the file is cut."""
+    try:
+        return source[selection]
+    except UNREADABLE as error:
+        raise damaged(Path(source.file.filename), source.name, error) from error
+
+
+def damaged(path: Path, key: str, error: Exception) -> InputError:
+    """The InputError for data that the HDF5 library refuses to read."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return InputError(
+        f"{path}: {key.lstrip('/')} cannot be read, the file is damaged; make it again ({said})"
+    )

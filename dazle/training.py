@@ -1,0 +1,203 @@
+"""One training: a model fitted on the train images of a phase, and the curve of what it scored on the way.
+
+`fit` knows nothing of protocols: it evaluates at every point of the schedule and returns all of them; which one is
+reported is decided by whoever reads the record.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dazle.batches import RegionReader, index_batches
+from dazle.config import Settings, TrainingSettings
+from dazle.features import FeatureSet
+from dazle.losses import Loss, loss
+from dazle.metrics import Evaluation
+from dazle.model import Model
+from dazle.semantics import initial_semantics
+from dazle.splits import Phase
+from dazle.streams import stream
+
+EVALUATION_BATCH = 128
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+
+CurvePoint = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`steps` in all, `per_epoch` of them an epoch, and the steps after which the curve has a point."""
+
+    steps: int
+    per_epoch: int
+    points: tuple[int, ...]
+
+    def fractions(self) -> tuple[float, ...]:
+        return tuple(point / self.steps for point in self.points)
+
+
+def schedule(settings: TrainingSettings, images: int) -> Schedule:
+    """As the reference counts: an epoch is floor(images / batch_size) steps, also where balanced batches are smaller."""
+    per_epoch = max(1, images // settings.batch_size)
+    steps = settings.epochs * per_epoch
+    every = settings.evaluate_every or per_epoch
+    return Schedule(steps, per_epoch, tuple(sorted({*range(every, steps + 1, every), steps})))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, its curve (a point a dict, JSON-able), seconds spent in steps, and images trained on."""
+
+    model: Model
+    curve: list[CurvePoint]
+    train_seconds: float
+    train_images: int
+
+
+def build(features: FeatureSet, phase: Phase, settings: Settings, *seed: str | int) -> Model:
+    """The untrained model for the label space of `phase`; `seed` names the repetition, never the variant."""
+    semantics = initial_semantics(features, settings.model.semantics, *seed)
+    attributes = torch.from_numpy(features.attributes[phase.classes])
+    return Model(settings.model, semantics, attributes, features.regions.shape[2], *seed)
+
+
+def fit(
+    features: FeatureSet,
+    phase: Phase,
+    settings: Settings,
+    seed: tuple[str | int, ...],
+    device: torch.device,
+    margins: Sequence[float] | None = None,
+    on_point: Callable[[int, CurvePoint, Model], None] = lambda index, point, model: None,
+) -> Fitted:
+    """Trains and evaluates; `margins`: the test margin at each point, or None to use each point's own best one.
+
+    `margins` is read only where `test_margin` is `validated`. `on_point` is called with each point as it is made.
+    Raises FloatingPointError when scores are no longer finite.
+    """
+    plan = schedule(settings.training, len(phase.train))
+    model = build(features, phase, settings, *seed).to(device)
+    step = _Step(model, features, phase, settings, device)
+    judge = _Judge(features, phase, settings, device)
+    batches = index_batches(
+        features.labels[phase.train],
+        plan.steps,
+        settings.training.batch_size,
+        settings.training.balanced_batches,
+        stream(*seed, "batches"),
+    )
+    curve: list[CurvePoint] = []
+    seconds, images, done = 0.0, 0, 0
+    for index, until in enumerate(plan.points):
+        started = time.perf_counter()
+        losses = []
+        for _ in range(until - done):
+            batch = next(batches)
+            losses.append(step(batch))
+            images += len(batch)
+        parts = _mean_loss(losses)
+        seconds += time.perf_counter() - started
+        done = until
+        where = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
+        point = where | judge(model, margins[index] if margins is not None else None) | {"loss": parts}
+        curve.append(point)
+        on_point(index, point, model)
+    return Fitted(model, curve, seconds, images)
+
+
+class _Step:
+    """One optimiser step on a batch of positions in `phase.train`."""
+
+    def __init__(
+        self, model: Model, features: FeatureSet, phase: Phase, settings: Settings, device: torch.device
+    ) -> None:
+        chosen = settings.training
+        self.model, self.settings = model, settings
+        dtype = DTYPES[chosen.precision]
+        self.regions = RegionReader(features, phase.train, settings.model.normalise_regions, dtype, device)
+        self.labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
+        self.seen = torch.from_numpy(phase.seen).to(device)
+        self.optimizer = torch.optim.RMSprop(
+            model.parameters(),
+            lr=chosen.learning_rate,
+            weight_decay=chosen.weight_decay,
+            momentum=chosen.momentum,
+            foreach=True,
+        )
+
+    def __call__(self, batch: NDArray[np.int64]) -> Loss:
+        labels = self.labels[torch.from_numpy(batch).to(self.labels.device)]
+        result = loss(self.model(self.regions[batch]).scores, labels, self.seen, self.settings.loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        result.total.backward()
+        self.optimizer.step()
+        return result
+
+
+def _mean_loss(losses: Sequence[Loss]) -> dict[str, float | None]:
+    """Means over the steps; read once a point, since reading a scalar waits for the device."""
+
+    def mean(values: Sequence[Tensor | None]) -> float | None:
+        known = [value.detach() for value in values if value is not None]
+        return float(torch.stack(known).mean()) if known else None
+
+    return {
+        "total": mean([each.total for each in losses]),
+        "class": mean([each.class_loss for each in losses]),
+        "self_calibration": mean([each.self_calibration for each in losses]),
+    }
+
+
+class _Judge:
+    """Scores the evaluation images of a phase and turns them into a point of the curve."""
+
+    def __init__(self, features: FeatureSet, phase: Phase, settings: Settings, device: torch.device) -> None:
+        self.images = np.concatenate([phase.eval_seen, phase.eval_unseen])
+        dtype = DTYPES[settings.training.precision]
+        self.regions = RegionReader(features, self.images, settings.model.normalise_regions, dtype, device)
+        self.labels = phase.positions(features.labels[self.images])
+        self.seen, self.test_margin = phase.seen, settings.loss.test_margin
+        points_somewhere = settings.model.region_attention != "uniform"
+        self.places = features.places[self.images] if features.places is not None and points_somewhere else None
+
+    def __call__(self, model: Model, validated: float | None) -> CurvePoint:
+        scores, pointing = self._scores(model)
+        judged = Evaluation(scores, self.labels, self.seen)
+        margin, best_H = judged.best
+        used = self.test_margin
+        if used == "validated":
+            used = margin if validated is None else validated
+        point = judged.at(float(used))
+        return {
+            "S": point.S,
+            "U": point.U,
+            "H": point.H,
+            "T1": judged.T1,
+            "AUSUC": judged.AUSUC,
+            "margin": float(used),
+            "best_margin": margin,
+            "best_margin_H": best_H,
+            "pointing": pointing,
+            "correct": point.correct.tolist(),
+            "correct_T1": judged.correct_T1.tolist(),
+        }
+
+    @torch.inference_mode()
+    def _scores(self, model: Model) -> tuple[NDArray[np.float32], float | None]:
+        """(n, C) scores, and pointing accuracy in percent: how often a present attribute's arg-max region is its place."""
+        scores, hits, present = [], 0, 0
+        for start in range(0, len(self.images), EVALUATION_BATCH):
+            rows = np.arange(start, min(start + EVALUATION_BATCH, len(self.images)))
+            out = model(self.regions[rows], peaks=self.places is not None)
+            scores.append(out.scores.float().cpu().numpy())
+            if self.places is not None and out.peaks is not None:
+                places = self.places[rows]
+                hits += int((out.peaks.cpu().numpy() == places)[places >= 0].sum())
+                present += int((places >= 0).sum())
+        return np.concatenate(scores), 100.0 * hits / present if present else None

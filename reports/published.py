@@ -1,0 +1,60 @@
+"""The numbers that others printed, with their source and whether anybody checked; read from published.toml.
+
+The rule a caller must know: they belong beside real features with the published counts and nowhere else.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).with_name("published.toml")
+PRESETS = ("cub", "sun", "awa2", "deepfashion")
+ABOUT = ("kind", "source", "protocol", "verified")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed row, percent; None where the source prints no such number."""
+
+    variant: str
+    preset: str
+    kind: str
+    source: str
+    protocol: str
+    verified: bool
+    S: float | None = None
+    U: float | None = None
+    H: float | None = None
+    T1: float | None = None
+
+    @property
+    def text(self) -> str:
+        """`59.6/56.7/58.1` (S/U/H), `T1 66.0 (unverified)`, or both."""
+        harmonic = f"{self.S:.1f}/{self.U:.1f}/{self.H:.1f}" if self.H is not None else None
+        zero_shot = f"T1 {self.T1:.1f}" if self.T1 is not None else None
+        return ", ".join(filter(None, (harmonic, zero_shot))) + ("" if self.verified else " (unverified)")
+
+
+def published(variant: str, preset: str) -> Published | None:
+    """The row of the paper's ablation table (S, U, H), None where it has none."""
+    rows = [row for row in _rows() if (row.variant, row.preset, row.kind) == (variant, preset, "table")]
+    return rows[0] if rows else None
+
+
+def also_published(variant: str, preset: str) -> tuple[Published, ...]:
+    """What else was printed for this row: T1 of the full model, bests of the released notebooks."""
+    return tuple(
+        row for row in _rows() if (row.variant, row.preset) == (variant, preset) and row.kind != "table"
+    )
+
+
+@cache
+def _rows() -> tuple[Published, ...]:
+    sources = tomllib.loads(FILE.read_text(encoding="utf-8"))["source"]
+    return tuple(
+        Published(variant, preset, **{name: source[name] for name in ABOUT}, **row)
+        for source in sources
+        for preset in PRESETS
+        for variant, row in source.get(preset, {}).items()
+    )
