@@ -58,7 +58,9 @@ def find(name: str) -> Variant:
     """The variant of that name; InputError names the nearest one."""
     if name not in VARIANTS:
         near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0)
-        raise InputError(f"unknown variant {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list variants)")
+        raise InputError(
+            f"unknown variant {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list variants)"
+        )
     return VARIANTS[name]
 
 

@@ -81,6 +81,7 @@ def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
 
 
 def feature_facts(cell: Cell) -> dict[str, Any]:
+    """What a record says of the features that the cell was trained on."""
     data = cell.dataset
     return {
         "name": data.name,
@@ -202,6 +203,6 @@ def _phase(
         images_trained=fitted.train_images,
         train_seconds=fitted.train_seconds,
         seconds=time.perf_counter() - clock,
-        curve=fitted.curve,  # type: ignore[arg-type]
+        curve=fitted.curve,
     )
     return record, sum(parameter.numel() for parameter in fitted.model.parameters())

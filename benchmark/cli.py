@@ -123,9 +123,7 @@ def status(out: Out) -> None:
 
 
 @app.command()
-def report(
-    out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest"
-) -> None:
+def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest") -> None:
     """Write the report of a run again, from its records."""
     if protocol not in ("honest", "last", "oracle"):
         raise InputError(f"--protocol {protocol!r} is not one of honest, last, oracle")

@@ -35,9 +35,7 @@ def import_file(
         list[str] | None, typer.Option(metavar="NAME=FILE.npy", help="Attribute vectors (A, d). Repeatable.")
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Where the file's name does not say it.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace features of the same name.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
 ) -> None:
     """Turn a file of region features into NAME.h5 and say what was found."""
     from dazle.feature_file import check_identity
@@ -94,15 +92,11 @@ def summary(features: "FeatureSet") -> str:
     elif features.source == "real":
         published = ", ".join(f"{key} {number:,}" for key, number in PUBLISHED[features.preset].items())
         lines.append(f"  differs from the published counts (a subset?): {published}")
-    sizes = ", ".join(
-        f"{len(fold.train_classes)} + {len(fold.validation_classes)}" for fold in features.folds
-    )
+    sizes = ", ".join(f"{len(fold.train_classes)} + {len(fold.validation_classes)}" for fold in features.folds)
     lines.append(f"  class folds (train + validation classes): {sizes}")
     vectors = ", ".join(f"{name} ({array.shape[1]})" for name, array in features.semantics.items())
     lines.append(f"  semantics: {vectors or 'none'}; fingerprint {features.fingerprint[:12]}")
-    lines += [
-        f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}
-    ]
+    lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ def data_folder(given: Path | None) -> Path:
 
 
 def feature_path(folder: Path, name: str) -> Path:
+    """Where the prepared features of that name lie; `name` has been checked."""
     return folder / f"{name}.h5"
 
 
@@ -55,7 +56,7 @@ def _check_known(wanted: Sequence[str], folder: Path) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)
             raise InputError(
-                f"unknown dataset {name!r}; the nearest is {near[0]!r} (known: {', '.join(known)}; prepared in {folder})"
+                f"unknown dataset {name!r}; the nearest is {near[0]!r} (known: {', '.join(known)}; folder {folder})"
             )
 
 

@@ -1,7 +1,7 @@
 """Who runs the cells. An executor takes jobs and gives back records as they end, in any order.
 
-The one here uses processes of this machine: a pool of a single worker each, so that a worker that dies takes only its own
-cell with it. A cluster needs the same two calls: start a cell, and say which ended.
+The one here uses processes of this machine: a pool of a single worker each, so that a worker that dies takes only its
+own cell with it. A cluster needs the same two calls: start a cell, and say which ended.
 """
 
 import multiprocessing

@@ -17,6 +17,7 @@ def variants() -> list[str]:
 
 
 def suites() -> list[str]:
+    """A line a suite."""
     return [
         f"  {suite.name:12} {suite.about}: {len(suite.variants)} variants x {', '.join(suite.datasets)} x "
         f"{suite.seeds} seeds"
@@ -25,6 +26,7 @@ def suites() -> list[str]:
 
 
 def datasets() -> list[str]:
+    """A line a dataset: the simulated ones, then what is prepared."""
     from benchmark.datasets import data_folder
 
     folder = data_folder(None)

@@ -72,9 +72,7 @@ class Cell:
         return f"{self.variant.name} on {self.dataset.name}, seed {self.seed}"
 
 
-def expand(
-    variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int, conditions: Conditions
-) -> list[Cell]:
+def expand(variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int, conditions: Conditions) -> list[Cell]:
     """All cells, in the order of the table: dataset, then variant, then seed."""
     _check_overrides(variants, conditions.overrides)
     return [

@@ -1,4 +1,4 @@
-"""What a finished cell leaves: one JSON, raw values and curves, statistics never. Validated on writing and on reading."""
+"""What a finished cell leaves: one JSON, raw values and curves, statistics never; validated on writing and reading."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, 
 from benchmark.files import write_atomic
 from dazle.errors import InputError
 
-RECORD_VERSION = 1
 Percent = Annotated[float, Field(ge=0, le=100.000001, allow_inf_nan=False)]
 
 
@@ -61,7 +60,7 @@ class PhaseRecord(_Strict):
 class Record(_Strict):
     """A cell that ended: `done` with its phases, or `failed` with the traceback."""
 
-    version: Literal[1] = RECORD_VERSION
+    version: Literal[1] = 1
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
     status: Literal["done", "failed"]
     variant: str

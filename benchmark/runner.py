@@ -46,10 +46,11 @@ class RunOptions:
 
 # What decides which cells there are and what comes out of each: all of it is in the cells' identities.
 CHANGES_RESULT = frozenset(
-    "suite variants datasets seeds source data threads device overrides base_seed folds validation".split()
+    {"suite", "variants", "datasets", "seeds", "source", "data"}
+    | {"threads", "device", "overrides", "base_seed", "folds", "validation"}
 )
 # What only says how, where and whether they are run.
-ONLY_RUNNING = frozenset("out workers dry_run fail_fast retry_failed save_models".split())
+ONLY_RUNNING = frozenset(["out", "workers", "dry_run", "fail_fast", "retry_failed", "save_models"])
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def default_workers(device: str, threads: int) -> int:
 
 
 def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
-    """The suite's rows, or those that a pattern matches; a registered variant outside the suite can be named in full."""
+    """The suite's rows, or those that a pattern matches; a variant outside the suite can be named in full."""
     if not patterns:
         return [variants.find(name) for name in suite.variants]
     chosen: dict[str, Variant] = {}

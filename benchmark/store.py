@@ -37,6 +37,8 @@ class Entry(_Strict):
 
 
 class DatasetEntry(_Strict):
+    """One dataset of a manifest."""
+
     name: str
     preset: str
     source: Literal["real", "simulated"]
@@ -47,6 +49,8 @@ class DatasetEntry(_Strict):
 
 
 class Manifest(_Strict):
+    """What a run is meant to hold. `conditions` are the fields of `matrix.Conditions`."""
+
     version: Literal[1] = 1
     suite: str
     source: Literal["real", "simulated"]
@@ -59,10 +63,12 @@ class Manifest(_Strict):
 
 
 def manifest_path(out: Path) -> Path:
+    """Where the manifest of a run lies."""
     return out / "manifest.json"
 
 
 def record_path(out: Path, cell_id: str) -> Path:
+    """Where the record of a cell lies."""
     return out / "cells" / f"{cell_id}.json"
 
 
@@ -93,7 +99,7 @@ def make_manifest(suite: str, cells: Sequence[Cell], conditions: Conditions, not
     datasets = {cell.dataset.name: cell.dataset for cell in cells}
     return Manifest(
         suite=suite,
-        source=cells[0].dataset.source,  # type: ignore[arg-type]
+        source=cells[0].dataset.source,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         package=__version__,
         conditions=conditions.as_dict(),
@@ -102,7 +108,7 @@ def make_manifest(suite: str, cells: Sequence[Cell], conditions: Conditions, not
             DatasetEntry(
                 name=data.name,
                 preset=data.preset,
-                source=data.source,  # type: ignore[arg-type]
+                source=data.source,
                 backbone=data.backbone,
                 fingerprint=data.fingerprint,
                 published_counts=data.published_counts,
@@ -153,7 +159,8 @@ def merged(old: Manifest, new: Manifest, out: Path) -> Manifest:
 
 
 def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
-    pairs = [("suite", old.suite, new.suite), ("source", old.source, new.source), ("package", old.package, new.package)]
+    whole = ("suite", "source", "package")
+    pairs: list[tuple[str, Any, Any]] = [(key, getattr(old, key), getattr(new, key)) for key in whole]
     pairs += [(key, old.conditions.get(key), value) for key, value in new.conditions.items()]
     before = {data.name: data.fingerprint for data in old.datasets}
     pairs += [
@@ -165,6 +172,7 @@ def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
 
 
 def write_manifest(out: Path, manifest: Manifest) -> None:
+    """Atomic."""
     write_atomic(manifest_path(out), manifest.model_dump_json(indent=1))
 
 

@@ -22,8 +22,8 @@ def index_batches(
 ) -> Iterator[NDArray[np.int64]]:
     """`steps` batches of positions in `labels`.
 
-    Unbalanced: a fresh random subset each step, as the reference draws it (there are no passes over the data). Balanced:
-    one image for each of min(size, classes) classes, so the batch is smaller than `size` where there are fewer classes.
+    Unbalanced: a fresh random subset each step, as the reference draws it (there are no passes over the data).
+    Balanced: one image for each of min(size, classes) classes, so the batch is smaller where there are fewer classes.
     """
     random = np.random.default_rng(seed)
     of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]

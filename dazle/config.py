@@ -1,8 +1,8 @@
 """What a training is told: settings of the model, the loss and the training, and one preset a dataset.
 
-Every default is the paper's value on CUB; a preset states only what the paper does differently on its dataset. Settings
-are frozen and validated, and are addressed by dotted names (`loss.lambda`, `training.epochs`), which is how variants and
-`--set` change them.
+Every default is the paper's value on CUB; a preset states only what the paper does differently on its dataset.
+Settings are frozen and validated, and are addressed by dotted names (`loss.lambda`, `training.epochs`), which is how
+variants and `--set` change them.
 """
 
 import difflib
@@ -61,6 +61,8 @@ class TrainingSettings(_Frozen):
 
 
 class Settings(_Frozen):
+    """All settings of one training."""
+
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()

@@ -20,6 +20,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from filelock import FileLock, Timeout
 
 from dazle import hdf5
 from dazle.config import PRESETS
@@ -81,25 +82,26 @@ def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
     except OSError as error:
         raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
     if needed > free:
-        raise InputError(
-            f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f}; use another folder"
-        )
+        raise InputError(f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f}; use another folder")
     partial = path.with_name(f".{path.name}.partial")
-    if partial.is_symlink():
-        partial.unlink()
+    # HDF5 locks files too, but empties them first; so the lock is beside the file, and its empty file stays.
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        file = h5py.File(partial, "w")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(f"{path}: is being written by another run; wait for it to end") from error
     except OSError as error:
-        raise InputError(f"{partial}: cannot be written; is another run making it? ({error})") from error
+        raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
     try:
-        with file:
+        partial.unlink(missing_ok=True)
+        with h5py.File(partial, "x") as file:
             yield file
         _sync(partial)
         os.replace(partial, path)
         _sync(path.parent)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
+        lock.release()
 
 
 def _sync(path: Path) -> None:
@@ -162,9 +164,7 @@ def open_features(path: Path) -> FeatureSet:
             regions=StoredRegions(path, _regions_shape(file, path), fields["fingerprint"]),
             labels=hdf5.array(file, "labels", "iu", 1),
             attributes=hdf5.array(file, "attributes", "f", 2),
-            semantics={
-                name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _members(file, "semantics")
-            },
+            semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _members(file, "semantics")},
             folds=tuple(_fold(file, number) for number in range(1, len(_members(file, "folds")) + 1)),
             places=_optional(file, "places", "i"),
             original_attributes=_optional(file, "original_attributes", "f"),
@@ -187,9 +187,7 @@ def verify(path: Path, progress: Progress = lambda done, images: None) -> Featur
         if not fits.all():
             image, region = np.argwhere(~fits)[0]
             found = f"length {lengths[image, region]:.4g} (norm {norms[image, region]:.4g})"
-            raise InputError(
-                f"{path}: region {region} of image {start + image} has {found}, not 1; import it again"
-            )
+            raise InputError(f"{path}: region {region} of image {start + image} has {found}, not 1; import it again")
         fingerprint.add(block, norms)
         start += len(block)
         progress(start, len(features.labels))

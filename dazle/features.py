@@ -172,9 +172,7 @@ def _check_indices(name: str, indices: np.ndarray, images: int, where: str) -> N
         raise InputError(f"{where}: {name} has shape {indices.shape}; a list of image indices is needed")
     wrong = indices[(indices < 0) | (indices >= images)]
     if wrong.size:
-        raise InputError(
-            f"{where}: {name} has index {wrong[0]}, outside 0..{images - 1}; indices are 0-based"
-        )
+        raise InputError(f"{where}: {name} has index {wrong[0]}, outside 0..{images - 1}; indices are 0-based")
     if np.any(np.diff(indices) <= 0):
         raise InputError(f"{where}: {name} is not sorted or names an image twice; each image once, in order")
 
@@ -196,9 +194,7 @@ def _check_classes(features: FeatureSet, where: str) -> None:
 
 def _check_descriptions(features: FeatureSet, where: str) -> None:
     if features.attributes.ndim != 2 or not features.attributes.size:
-        raise InputError(
-            f"{where}: attributes have shape {features.attributes.shape}, not (classes, attributes)"
-        )
+        raise InputError(f"{where}: attributes have shape {features.attributes.shape}, not (classes, attributes)")
     classes, attributes = features.attributes.shape
     lengths = np.linalg.norm(features.attributes, axis=1)
     wrong = np.flatnonzero(~(np.abs(lengths - 1) < 1e-3))
@@ -215,9 +211,7 @@ def _check_descriptions(features: FeatureSet, where: str) -> None:
             raise InputError(f"{where}: semantics {name} is not finite in the row of attribute {row}")
     original = features.original_attributes
     if original is not None and original.shape != (classes, attributes):
-        raise InputError(
-            f"{where}: original_attributes have shape {original.shape}, not {(classes, attributes)}"
-        )
+        raise InputError(f"{where}: original_attributes have shape {original.shape}, not {(classes, attributes)}")
     counts = {"class_names": classes, "attribute_names": attributes, "image_files": features.regions.shape[0]}
     for name, count in counts.items():
         if len(getattr(features, name)) not in (0, count):
@@ -232,17 +226,13 @@ def _check_places(features: FeatureSet, where: str) -> None:
     if features.places.shape != shape:
         raise InputError(f"{where}: places have shape {features.places.shape}, not {shape}")
     if features.places.size and (features.places.min() < -1 or features.places.max() >= regions):
-        raise InputError(
-            f"{where}: places run {features.places.min()}..{features.places.max()}, not -1..{regions - 1}"
-        )
+        raise InputError(f"{where}: places run {features.places.min()}..{features.places.max()}, not -1..{regions - 1}")
 
 
 def _check_fold(features: FeatureSet, number: int, fold: ClassFold, where: str) -> None:
     train, validation = fold.train_classes, fold.validation_classes
     if not train.size or not validation.size:
-        raise InputError(
-            f"{where}: fold {number} has {train.size} train and {validation.size} validation classes"
-        )
+        raise InputError(f"{where}: fold {number} has {train.size} train and {validation.size} validation classes")
     shared = np.intersect1d(train, validation)
     if shared.size:
         raise InputError(f"{where}: fold {number} has class {shared[0]} on both sides; they must be disjoint")

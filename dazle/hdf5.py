@@ -103,6 +103,4 @@ def rows(source: h5py.Dataset, selection: Any) -> np.ndarray:
 def damaged(path: Path, key: str, error: Exception) -> InputError:
     """The InputError for data that the HDF5 library refuses to read."""
     said = " ".join(str(error).split()) or type(error).__name__
-    return InputError(
-        f"{path}: {key.lstrip('/')} cannot be read, the file is damaged; make it again ({said})"
-    )
+    return InputError(f"{path}: {key.lstrip('/')} cannot be read, the file is damaged; make it again ({said})")

@@ -38,7 +38,7 @@ class Evaluation:
     """
 
     def __init__(self, scores: NDArray[np.floating], labels: NDArray[np.integer], seen: NDArray[np.bool_]) -> None:
-        """`scores`: (n, C) without margin; `labels`: (n,) in C; `seen`: (C,). Scores must be finite: FloatingPointError."""
+        """`scores`: (n, C) without margin; `labels`: (n,) in C; `seen`: (C,). Not finite: FloatingPointError."""
         if not np.isfinite(scores).all():
             raise FloatingPointError("class scores are not finite: the training diverged")
         scores = scores.astype(np.float64)
@@ -99,7 +99,7 @@ class Evaluation:
 
     @cached_property
     def best(self) -> tuple[float, float]:
-        """(margin, H) of the best H on these very images: an upper bound (`oracle margin`) unless they are validation."""
+        """(margin, H) of the best H on these very images: an upper bound (`oracle margin`) on test images."""
         S, U, margins = self.curve
         H = harmonic_mean(S, U)
         best = int(H.argmax())

@@ -27,8 +27,8 @@ class Output:
 class Model(nn.Module):
     """s_c = sum_a z_ca beta_a e_a for every class of one label space.
 
-    Parameters are named as in the paper: `V` (A, d), `W_e`, `W_alpha`, `W_beta` (d, D); those that a choice does not use
-    do not exist. `V` is a buffer when semantics are fixed.
+    Parameters are named as in the paper: `V` (A, d), `W_e`, `W_alpha`, `W_beta` (d, D); those that a choice does not
+    use do not exist. `V` is a buffer when semantics are fixed.
     """
 
     class_attributes: Tensor
@@ -37,7 +37,7 @@ class Model(nn.Module):
     def __init__(
         self, settings: ModelSettings, semantics: Tensor, class_attributes: Tensor, dimension: int, *seed: str | int
     ) -> None:
-        """`semantics`: (A, d); `class_attributes`: z of shape (C, A); `dimension`: D; `seed`: names the stream of W_e."""
+        """`semantics`: (A, d); `class_attributes`: z, (C, A); `dimension`: D; `seed`: names the stream of W_e."""
         super().__init__()
         self.settings = settings
         self.register_buffer("class_attributes", class_attributes)
@@ -91,10 +91,10 @@ class Model(nn.Module):
         if self._attributes_first(regions, V):
             stacked = torch.cat([block @ W for block, W in zip(blocks.values(), weights, strict=True)])
             product = functional.linear(regions, stacked.to(regions.dtype)).to(V.dtype)
-            parts = product.split([block.shape[0] for block in blocks.values()], dim=2)
+            parts = torch.split(product, [block.shape[0] for block in blocks.values()], dim=2)
             return dict(zip(blocks, parts, strict=True))
         product = functional.linear(regions, torch.cat(weights).to(regions.dtype))
-        parts = product.split(V.shape[1], dim=2)
+        parts = torch.split(product, V.shape[1], dim=2)
         return {
             name: functional.linear(part, block.to(part.dtype)).to(V.dtype)
             for (name, block), part in zip(blocks.items(), parts, strict=True)

@@ -153,8 +153,7 @@ def _backbone(source: Path, channels: int) -> str:
     if channels == 2048:
         return "ResNet-101"
     raise InputError(
-        f"{source}: the file name does not say the backbone of these {channels} channels; "
-        "give it with --backbone"
+        f"{source}: the file name does not say the backbone of these {channels} channels; give it with --backbone"
     )
 
 

@@ -50,9 +50,7 @@ def validation_phase(features: FeatureSet, fold: int) -> Phase:
     split = features.folds[fold - 1]
     generator = np.random.default_rng(stream("val_seen", features.name, fold))
     labels = features.labels[features.trainval]
-    held_out = [
-        _draw(features.trainval[labels == label], generator) for label in np.sort(split.train_classes)
-    ]
+    held_out = [_draw(features.trainval[labels == label], generator) for label in np.sort(split.train_classes)]
     eval_seen = np.sort(np.concatenate(held_out))
     train = features.trainval[np.isin(labels, split.train_classes)]
     classes = np.union1d(split.train_classes, split.validation_classes)

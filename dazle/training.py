@@ -43,7 +43,10 @@ class Schedule:
 
 
 def schedule(settings: TrainingSettings, images: int) -> Schedule:
-    """As the reference counts: an epoch is floor(images / batch_size) steps, also where balanced batches are smaller."""
+    """As the reference counts: an epoch is floor(images / batch_size) steps, also where balanced batches are smaller.
+
+    `images`: how many there are to train on.
+    """
     per_epoch = max(1, images // settings.batch_size)
     steps = settings.epochs * per_epoch
     every = settings.evaluate_every or per_epoch
@@ -135,7 +138,7 @@ class _Step:
         labels = self.labels[torch.from_numpy(batch).to(self.labels.device)]
         result = loss(self.model(self.regions[batch]).scores, labels, self.seen, self.settings.loss)
         self.optimizer.zero_grad(set_to_none=True)
-        result.total.backward()
+        result.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return result
 
@@ -190,7 +193,7 @@ class _Judge:
 
     @torch.inference_mode()
     def _scores(self, model: Model) -> tuple[NDArray[np.float32], float | None]:
-        """(n, C) scores, and pointing accuracy in percent: how often a present attribute's arg-max region is its place."""
+        """(n, C) scores, and pointing accuracy: of how many present attributes (percent) the arg-max region is the place."""
         scores, hits, present = [], 0, 0
         for start in range(0, len(self.images), EVALUATION_BATCH):
             rows = np.arange(start, min(start + EVALUATION_BATCH, len(self.images)))

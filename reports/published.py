@@ -44,9 +44,7 @@ def published(variant: str, preset: str) -> Published | None:
 
 def also_published(variant: str, preset: str) -> tuple[Published, ...]:
     """What else was printed for this row: T1 of the full model, bests of the released notebooks."""
-    return tuple(
-        row for row in _rows() if (row.variant, row.preset) == (variant, preset) and row.kind != "table"
-    )
+    return tuple(row for row in _rows() if (row.variant, row.preset) == (variant, preset) and row.kind != "table")
 
 
 @cache

@@ -14,8 +14,8 @@ The model behind them, the same for all four (drawn once, from a constant seed, 
 
 The generator knows where every attribute is, so attention can be scored against the truth.
 
-The constants were set on the generator seeds `CONSTANTS_FROM`, which are never reported, looking at the full model alone,
-until its validation S and U (fold 1, best epoch) lay between 40 and 80 on all four sets; then they were frozen.
+The constants were set on the generator seeds `CONSTANTS_FROM`, which are never reported, looking at the full model
+alone, until its validation S and U (fold 1, best epoch) lay between 40 and 80 on all four sets; then they were frozen.
 """
 
 import hashlib

@@ -41,10 +41,7 @@ def bring(name: str = "small", *more: str) -> Result:
 def test_import_says_what_it_found(data: Path) -> None:
     said = bring().output
     assert "small: real features, preset cub, ResNet-101, 2 x 3 regions of 8 channels" in said
-    assert (
-        "images 48, attributes 5, seen classes 6, unseen classes 3, trainval 30, test_seen 6, test_unseen 12"
-        in said
-    )
+    assert "images 48, attributes 5, seen classes 6, unseen classes 3, trainval 30, test_seen 6, test_unseen 12" in said
     assert "differs from the published counts (a subset?): images 11,788" in said
     assert "class folds (train + validation classes): 4 + 2, 4 + 2, 4 + 2" in said
     assert f"written to {data}/small.h5" in said
@@ -114,9 +111,7 @@ def test_verify_says_which_is_bad_goes_on_and_exits_2(data: Path) -> None:
     result = call("verify")
     assert result.exit_code == 2
     assert result.stdout.startswith("two: ok") and result.stdout.count("\n") == 1
-    assert "one.h5: regions cannot be read, the file is damaged; make it again" in result.stderr.replace(
-        "\n", " "
-    )
+    assert "one.h5: regions cannot be read, the file is damaged; make it again" in result.stderr.replace("\n", " ")
     assert call("info").exit_code == 0
 
 
@@ -134,7 +129,5 @@ def test_help_needs_no_heavy_import() -> None:
     code = "import sys, benchmark.data_commands; print({'numpy', 'h5py', 'rich.progress'} & set(sys.modules))"
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": str(root)}
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert said.stdout.strip() == "set()"

@@ -96,9 +96,7 @@ def test_regions_in_memory_read_in_the_order_asked_for() -> None:
     assert regions.nbytes == 48 * 4 * 8 * 2
     rows = np.array([7, 3, 7])
     assert (regions.read(rows)[0] == regions.read(rows)[2]).all() and regions.read_norms(rows).shape == (3, 4)
-    assert np.array_equal(
-        np.concatenate([block for block, _ in regions.blocks()]), regions.read(np.arange(48))
-    )
+    assert np.array_equal(np.concatenate([block for block, _ in regions.blocks()]), regions.read(np.arange(48)))
 
 
 def test_classes_follow_from_the_splits() -> None:

@@ -38,7 +38,7 @@ def test_accuracies_are_those_of_scikit_learn(case: tuple, eighths: int) -> None
     scores, labels, seen = case
     judged, margin = Evaluation(*case), eighths / 8
     point = judged.at(margin)
-    assert (point.S, point.U) == pytest.approx(brute(scores, labels, seen, margin))
+    assert pytest.approx(brute(scores, labels, seen, margin)) == (point.S, point.U)
     assert pytest.approx(harmonic_mean(point.S, point.U)) == point.H
     unseen = ~seen[labels]
     predicted = np.where(seen, -np.inf, scores).argmax(axis=1)

@@ -45,9 +45,7 @@ def test_regions_become_rows_of_unit_length(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chunks", [None, (1, 8, 2, 3), (7, 8, 2, 3), (48, 2, 1, 1)])
 @pytest.mark.parametrize("dtype", ["f2", "f4"])
-def test_source_chunks_and_type_do_not_matter(
-    tmp_path: Path, chunks: Any, dtype: str, monkeypatch: Any
-) -> None:
+def test_source_chunks_and_type_do_not_matter(tmp_path: Path, chunks: Any, dtype: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("dazle.reference_layout.BLOCK_BYTES", 5 * 4 * 6 * 8 * 4)
     maps = np.random.default_rng(2).integers(0, 9, (48, 8, 2, 3)).astype(dtype)
     wanted = imported(tmp_path, feature_map=maps)
@@ -72,9 +70,7 @@ def test_a_reference_file_reads_like_any_regions(tmp_path: Path) -> None:
 def test_the_rest_comes_over_with_classes_normalised(tmp_path: Path) -> None:
     att = np.random.default_rng(3).random((9, 5))
     features = imported(tmp_path, att=att, trainval_loc=TRAINVAL[::-1])
-    np.testing.assert_allclose(
-        features.attributes, att / np.linalg.norm(att, axis=1, keepdims=True), rtol=1e-6
-    )
+    np.testing.assert_allclose(features.attributes, att / np.linalg.norm(att, axis=1, keepdims=True), rtol=1e-6)
     assert features.semantics["word2vec"].shape == (5, 3) and features.original_attributes is not None
     assert np.array_equal(features.labels, LABELS) and np.array_equal(features.trainval, TRAINVAL)
     assert np.array_equal(features.test_seen, TEST_SEEN) and np.array_equal(features.test_unseen, TEST_UNSEEN)
@@ -89,9 +85,7 @@ def test_negative_attributes_are_set_to_zero_on_awa2_alone(tmp_path: Path) -> No
     att = np.random.default_rng(3).random((9, 5))
     att[[2, 4], [1, 0]] = -0.01
     awa2 = imported(tmp_path, "awa2", att=att)
-    assert (
-        awa2.provenance["negative_attributes_set_to_0"] == 2 and (awa2.attributes[[2, 4], [1, 0]] == 0).all()
-    )
+    assert awa2.provenance["negative_attributes_set_to_0"] == 2 and (awa2.attributes[[2, 4], [1, 0]] == 0).all()
     cub = imported(tmp_path, "cub", att=att)
     assert "negative_attributes_set_to_0" not in cub.provenance and (cub.attributes[[2, 4], [1, 0]] < 0).all()
 
@@ -107,9 +101,7 @@ def test_the_leak_of_train_loc_and_val_loc_is_taken_out(tmp_path: Path) -> None:
 
 
 def test_a_class_whose_images_all_leak_is_in_no_fold(tmp_path: Path) -> None:
-    features = imported(
-        tmp_path, train_loc=np.append(np.arange(12), TEST_SEEN[-1]), val_loc=np.arange(24, 30)
-    )
+    features = imported(tmp_path, train_loc=np.append(np.arange(12), TEST_SEEN[-1]), val_loc=np.arange(24, 30))
     assert features.folds[0].train_classes.tolist() == [0, 1]
 
 
@@ -172,7 +164,8 @@ def test_a_faulty_file_is_refused_in_one_line_and_nothing_is_left(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     refused(tmp_path, message, **changes)
-    assert [path.name for path in tmp_path.iterdir()] == ["feature_map.hdf5"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {".small.h5.lock"} == {"feature_map.hdf5"}
 
 
 def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
@@ -262,9 +255,7 @@ def test_memory_stays_small_whatever_the_size(tmp_path: Path) -> None:
         for key, values in changes.items():
             del file[key]
             file[key] = values
-        maps = file.create_dataset(
-            "feature_map", (320, 2048, 7, 7), "f4", chunks=(16, 2048, 7, 7), compression="gzip"
-        )
+        maps = file.create_dataset("feature_map", (320, 2048, 7, 7), "f4", chunks=(16, 2048, 7, 7), compression="gzip")
         for start in range(0, 320, 16):
             maps[start : start + 16] = 1
     tracemalloc.start()

@@ -35,9 +35,7 @@ def test_validation_phase_splits_seen_classes_and_no_test_image(fold: int) -> No
     assert phase.classes[~phase.seen].tolist() == split.validation_classes.tolist()
     parts = np.concatenate([phase.train, phase.eval_seen, phase.eval_unseen])
     assert sorted(parts) == TRAINVAL.tolist()
-    assert (
-        set(features.labels[phase.train]) == set(features.labels[phase.eval_seen]) == set(split.train_classes)
-    )
+    assert set(features.labels[phase.train]) == set(features.labels[phase.eval_seen]) == set(split.train_classes)
     assert set(features.labels[phase.eval_unseen]) == set(split.validation_classes)
     for images in (phase.train, phase.eval_seen, phase.eval_unseen):
         assert (np.diff(images) > 0).all()
