@@ -193,7 +193,7 @@ class _Judge:
 
     @torch.inference_mode()
     def _scores(self, model: Model) -> tuple[NDArray[np.float32], float | None]:
-        """(n, C) scores, and pointing accuracy: of how many present attributes (percent) the arg-max region is the place."""
+        """(n, C) scores, and pointing accuracy: the percentage of present attributes that peak at their place."""
         scores, hits, present = [], 0, 0
         for start in range(0, len(self.images), EVALUATION_BATCH):
             rows = np.arange(start, min(start + EVALUATION_BATCH, len(self.images)))

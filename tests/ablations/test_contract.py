@@ -1,0 +1,171 @@
+"""The contract of a variant, run on every registered one: a new row is tested by existing."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ablations.suites import SUITES
+from ablations.variants import AXES, VARIANTS, Variant, find, register
+from dazle.config import PRESETS, Settings, preset
+from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.errors import InputError
+from dazle.features import FeatureSet
+from dazle.losses import loss
+from dazle.model import Model
+from dazle.splits import final_phase
+from dazle.training import build, fit
+
+# A and C of the real sets; R = 49 and D = 2048 everywhere.
+SHAPES = {"cub": (312, 200), "sun": (102, 717), "awa2": (85, 50), "deepfashion": (1000, 46)}
+EVERY = pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
+features_of = cache(simulate)
+
+
+def settings_of(variant: Variant, dataset: str = "cub") -> Settings:
+    return simulated_settings(dataset).changed(variant.changes)
+
+
+def batch_of(features: FeatureSet, settings: Settings) -> tuple[Model, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The untrained model, 60 training images (every other one), their labels, and the seen classes."""
+    phase = final_phase(features)
+    images = phase.train[:: len(phase.train) // 60]
+    regions = torch.from_numpy(features.regions.read(images)).float()
+    if not settings.model.normalise_regions:
+        regions = regions * torch.from_numpy(features.regions.read_norms(images))[:, :, None]
+    labels = torch.from_numpy(phase.positions(features.labels[images]))
+    return build(features, phase, settings, 1), regions, labels, torch.from_numpy(phase.seen)
+
+
+@EVERY
+@pytest.mark.parametrize("dataset", SHAPES)
+def test_builds_on_the_shapes_of_every_dataset(variant: Variant, dataset: str) -> None:
+    attributes, classes = SHAPES[dataset]
+    settings = preset(dataset).changed(variant.changes)
+    d = attributes if settings.model.semantics == "one-hot" else 300
+    with torch.inference_mode():
+        model = Model(settings.model, torch.randn(attributes, d), torch.rand(classes, attributes), 2048, 1)
+        out = model(torch.rand(2, 49, 2048), peaks=True)
+    assert out.scores.shape == (2, classes)
+    assert torch.isfinite(out.scores).all()
+    looks = settings.model.region_attention != "uniform"
+    assert (out.peaks.shape == (2, attributes)) if looks else (out.peaks is None)
+
+
+@EVERY
+def test_one_step_lowers_the_loss_and_reaches_every_parameter(variant: Variant) -> None:
+    settings = settings_of(variant)
+    model, regions, labels, seen = batch_of(features_of("cub"), settings)
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-4)
+    before = loss(model(regions).scores, labels, seen, settings.loss).total
+    before.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+        assert torch.isfinite(parameter.grad).all(), name
+    optimizer.step()
+    assert loss(model(regions).scores, labels, seen, settings.loss).total < before
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_bits(variant: Variant) -> None:
+    settings = settings_of(variant).changed({"training.epochs": 1})
+    features = features_of("cub")
+    runs = [fit(features, final_phase(features), settings, (1, "cub", 0), torch.device("cpu")) for _ in range(2)]
+    assert runs[0].curve == runs[1].curve
+    other = runs[1].model.state_dict()
+    for name, value in runs[0].model.state_dict().items():
+        assert torch.equal(value, other[name]), name
+
+
+@EVERY
+def test_the_state_survives_safetensors(variant: Variant, tmp_path: Path) -> None:
+    model, regions, _, _ = batch_of(features_of("cub"), settings_of(variant))
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    again, *_ = batch_of(features_of("cub"), settings_of(variant))
+    with torch.no_grad():
+        for parameter in again.parameters():
+            parameter.zero_()
+    again.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert torch.equal(again(regions).scores, model(regions).scores)
+
+
+@EVERY
+def test_initial_weights_and_batches_are_those_of_the_full_model(variant: Variant) -> None:
+    """Paired by construction: what agrees in shape starts from the same numbers."""
+    features = features_of("cub")
+    full = build(features, final_phase(features), settings_of(find("dazle")), 1, "cub", 0)
+    own = build(features, final_phase(features), settings_of(variant), 1, "cub", 0)
+    if own.W_e.shape == full.W_e.shape:
+        assert torch.equal(own.W_e, full.W_e)
+
+
+@EVERY
+@pytest.mark.parametrize("dataset", PRESETS)
+def test_changes_are_settings_and_change_something(variant: Variant, dataset: str) -> None:
+    base = preset(dataset)
+    assert (base.changed(variant.changes) == base) is (variant.name == "dazle")
+
+
+def test_names_that_others_script_against() -> None:
+    assert SUITES["supplement"].variants == (
+        "uniform-uncalibrated",
+        "dense-uncalibrated",
+        "dense-gated-uncalibrated",
+        "uniform-calibrated",
+        "dense-calibrated",
+        "dazle",
+    )
+    assert set(SUITES["smoke"].variants) <= set(SUITES["ablations"].variants)
+    assert SUITES["ablations"].variants[0] == "dazle"
+    assert len(SUITES["ablations"].variants) >= 16
+    assert {find(name).axis for name in SUITES["ablations"].variants[1:]} == set(AXES)
+
+
+def test_one_change_at_a_time_but_for_the_uncalibrated_rows() -> None:
+    several = {name for name in SUITES["ablations"].variants if len(find(name).changes) > 1}
+    assert several == {"dense-gated-uncalibrated", "post-hoc-margin", "post-hoc-validated-margin"}
+
+
+@pytest.fixture
+def registry() -> Iterator[None]:
+    before = dict(VARIANTS)
+    yield
+    VARIANTS.clear()
+    VARIANTS.update(before)
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_registry_refuses_what_would_be_ambiguous() -> None:
+    with pytest.raises(ValueError, match="registered already"):
+        register("dazle", None, "again", {})
+    with pytest.raises(ValueError, match="unknown axis"):
+        register("new", "colour", "?", {"loss.lambda": 0.5})
+    with pytest.raises(ValueError, match="settings of 'lambda-0'"):
+        register("no-lambda", "self-calibration", "the same", {"loss.lambda": 0})
+    with pytest.raises(InputError, match=r"unknown setting 'loss.lamda'; the nearest is 'loss.lambda'"):
+        register("typo", "self-calibration", "?", {"loss.lamda": 0.5})
+    register("lambda-0.5", "self-calibration", "five times its weight", {"loss.lambda": 0.5})
+    assert find("lambda-0.5").change == "loss.lambda = 0.5"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown variant 'unifrom'; the nearest is 'uniform'"):
+        find("unifrom")
+
+
+def test_batches_do_not_depend_on_the_variant() -> None:
+    from dazle.batches import index_batches
+
+    labels = np.repeat(np.arange(5), 20)
+    for balanced in (True, False):
+        one, other = ([*index_batches(labels, 4, 30, balanced, 7)] for _ in range(2))
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        assert all(len(batch) == (5 if balanced else 30) for batch in one)
+        assert all(len(np.unique(batch)) == len(batch) for batch in one)
+        if balanced:
+            assert all(sorted(labels[batch]) == [0, 1, 2, 3, 4] for batch in one)
