@@ -125,7 +125,7 @@ def test_interrupted_leaves_with_130_and_no_worker(tmp_path: Path, number: signa
     assert runner.returncode == 130
     assert b"interrupted; the same command continues" in said
     assert b"Traceback" not in said
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    wait_for(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], seconds=5)
 
 
 def test_a_killed_worker_fails_its_cell_alone(tmp_path: Path) -> None:
