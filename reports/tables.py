@@ -99,6 +99,7 @@ def _caption(part: pd.DataFrame, chosen: pd.DataFrame, protocol: str, used: str,
         title = f"no validation phase: {title} (there is no {protocol} number)"
     sentences = [
         f"{part['dataset'].iloc[0]}, {_features(part, beside)}; {title}",
+        str(_only(part, "about")),
         _seeds_note(part["seed"].nunique()),
         f"S, U, H, T1 in percent; H oracle is an upper bound, the mean under the {PROTOCOLS['oracle'].title}",
         _pointing_note(chosen),

@@ -18,7 +18,7 @@ def cell(variant, seed, h, validation=(60, 50), pointing=None, **more):
     test = [point(h, 0.5, pointing), point(h + 5, 1.0, pointing)]
     folds = [[point(v, (i + 1) / 2) for i, v in enumerate(validation)]] if validation else []
     return {"variant": variant, "label": variant, "axis": None, "change": "", "dataset": "cub",
-            "preset": "cub", "source": "simulated", "backbone": "simulated", "published_counts": False,
+            "preset": "cub", "source": "simulated", "backbone": "simulated", "published_counts": False, "about": "10 images",
             "seed": seed, "status": "done", "error": None, "validation": folds, "test": test,
             **more}  # fmt: skip
 
