@@ -35,7 +35,11 @@ class Variant:
     @property
     def change(self) -> str:
         """What the row changes, as the table prints it; empty for the full model."""
-        return "; ".join(f"{key} = {str(value).lower()}" for key, value in self.changes.items())
+        return "; ".join(f"{key} = {_shown(value)}" for key, value in self.changes.items())
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 VARIANTS: dict[str, Variant] = {}

@@ -117,6 +117,8 @@ def _train(cell: Cell, job: Job) -> dict[str, Any]:
     from dazle.training import schedule
 
     device = torch.device(cell.identity["device"])
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     features = load_features(cell.dataset.name, job.feature_file, job.memory_share)
     if features.fingerprint != cell.dataset.fingerprint:
         raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")

@@ -70,8 +70,7 @@ class Processes:
                     idle.append(pool)
                     if record is None:
                         waiting.insert(0, (cell, job))
-                        if len(waiting) == 1 or not self.busy:
-                            time.sleep(PATIENCE_SECONDS)
+                        time.sleep(PATIENCE_SECONDS / len(waiting))
                     yield Ended(cell, record)
         finally:
             self._stop()

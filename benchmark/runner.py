@@ -12,8 +12,9 @@ from ablations.variants import Variant
 from benchmark import store
 from benchmark.cell import Job
 from benchmark.datasets import data_folder, feature_path, resolve
-from benchmark.matrix import Cell, Conditions, Dataset, expand
+from benchmark.matrix import Cell, Conditions, expand
 from dazle.errors import InputError
+from dazle.splits import FOLDS
 
 COMPLETE, INCOMPLETE = 0, 3
 # Of the free memory, what all workers together may fill with features.
@@ -75,7 +76,8 @@ def plan(options: RunOptions) -> Plan:
     folder = data_folder(options.data)
     rows = _rows(suite, options.variants)
     datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
-    _check_folds(options.folds, datasets, folder)
+    if options.folds > FOLDS:
+        raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
     conditions = Conditions(
         overrides=dict(options.overrides),
         base_seed=options.base_seed,
@@ -97,7 +99,10 @@ def plan(options: RunOptions) -> Plan:
 
 def default_workers(device: str, threads: int) -> int:
     """As many as the cores carry; one on a GPU."""
-    return 1 if device == "cuda" else max(1, len(os.sched_getaffinity(0)) // threads)
+    if device == "cuda":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // threads)
 
 
 def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
@@ -126,12 +131,6 @@ def _device(choice: str) -> str:
     if choice == "cuda":
         raise InputError("--device cuda: torch finds no GPU here; use --device cpu or install a CUDA build of torch")
     return "cpu"
-
-
-def _check_folds(folds: int, datasets: Sequence[Dataset], folder: Path) -> None:
-    most = 3
-    if folds > most:
-        raise InputError(f"--folds {folds}: features have {most} class folds; use 1 to {most}")
 
 
 def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
