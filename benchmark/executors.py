@@ -116,6 +116,8 @@ def prepare_worker(threads: int) -> None:
         threading.Thread(target=leave_with_parent, daemon=True).start()
     import torch
 
+    import dazle.training  # noqa: F401  what every cell needs, so that the first one is not billed for it
+
     torch.set_num_threads(threads)
 
 
