@@ -38,6 +38,7 @@ class Point(_Strict):
     best_margin: FiniteFloat
     best_margin_H: Percent
     pointing: Percent | None
+    pointing_chance: Percent | None = None
     loss: LossParts
     correct: list[NonNegativeInt]
     correct_T1: list[NonNegativeInt]
