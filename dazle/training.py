@@ -179,15 +179,17 @@ class _Judge:
         if used == "validated":
             used = margin if validated is None else validated
         point = judged.at(float(used))
+        # CUB's standard split tests no seen class: what S enters does not exist there, and is not 0.
+        seen = judged.of_seen.any()
         return {
-            "S": point.S,
+            "S": point.S if seen else None,
             "U": point.U,
-            "H": point.H,
+            "H": point.H if seen else None,
             "T1": judged.T1,
-            "AUSUC": judged.AUSUC,
+            "AUSUC": judged.AUSUC if seen else None,
             "margin": float(used),
-            "best_margin": margin,
-            "best_margin_H": best_H,
+            "best_margin": margin if seen else None,
+            "best_margin_H": best_H if seen else None,
             "pointing": self.pointing and self.pointing.accuracy(hits),
             "pointing_chance": self.pointing and self.pointing.chance,
             "correct": point.correct.tolist(),
