@@ -24,20 +24,24 @@ class LossParts(_Strict):
 
 
 class Point(_Strict):
-    """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`."""
+    """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`.
+
+    None where no image of a seen class is judged (CUB's standard split), and pointing where no place is known.
+    """
 
     step: NonNegativeInt
     epoch: FiniteFloat
     fraction: FiniteFloat
-    S: Percent
+    S: Percent | None
     U: Percent
-    H: Percent
+    H: Percent | None
     T1: Percent
-    AUSUC: Percent
+    AUSUC: Percent | None
     margin: FiniteFloat
-    best_margin: FiniteFloat
-    best_margin_H: Percent
+    best_margin: FiniteFloat | None
+    best_margin_H: Percent | None
     pointing: Percent | None
+    pointing_chance: Percent | None = None
     loss: LossParts
     correct: list[NonNegativeInt]
     correct_T1: list[NonNegativeInt]

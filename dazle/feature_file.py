@@ -2,8 +2,8 @@
 
 Datasets: `regions` (N, R, D) float16, `norms` (N, R) float32, `labels`, `attributes`, `splits/<name>`,
 `folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`, and where known `original_attributes`,
-`places`, `class_names`, `attribute_names`, `image_files`. All carry checksums: a flipped byte is an error and
-never a number.
+`places/part_regions`, `places/attribute_parts` and `places/present`, `class_names`, `attribute_names`,
+`image_files`. All carry checksums: a flipped byte is an error and never a number.
 
 Regions are chunked by image and not compressed: training reads single images, and inflating one takes five
 times as long as reading it, even where nine values of ten are zero.
@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from dazle import hdf5
 from dazle.config import PRESETS
 from dazle.errors import InputError
-from dazle.features import ClassFold, FeatureSet, check
+from dazle.features import ClassFold, FeatureSet, Places, check
 from dazle.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
 from dazle.stored_regions import StoredRegions
 
@@ -123,6 +123,8 @@ def _write_described(file: h5py.File, features: FeatureSet) -> None:
         file.create_dataset(key, data=values, fletcher32=True if values.size else None)
     for key in ("name", "preset", "source", "backbone"):
         file.attrs[key] = getattr(features, key)
+    if features.places is not None:
+        file["places"].attrs["tolerance"] = np.int64(features.places.tolerance)
     file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
     file.attrs["grid"] = np.array(features.grid, "<i8")
     file.attrs["provenance"] = json.dumps(features.provenance)
@@ -166,7 +168,7 @@ def open_features(path: Path) -> FeatureSet:
             attributes=hdf5.array(file, "attributes", "f", 2),
             semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _members(file, "semantics")},
             folds=tuple(_fold(file, number) for number in range(1, len(_members(file, "folds")) + 1)),
-            places=_optional(file, "places", "i"),
+            places=_places(file),
             original_attributes=_optional(file, "original_attributes", "f"),
         )
     check(features, str(path))
@@ -222,12 +224,12 @@ def _header(file: h5py.File, path: Path) -> dict[str, Any]:
     return header | {"grid": (int(grid[0]), int(grid[1]))}
 
 
-def _attribute(file: h5py.File, key: str, kind: type) -> Any:
-    """The attribute, None where it is missing or of another type."""
+def _attribute(place: h5py.Group, key: str, kind: type) -> Any:
+    """The attribute of a file or group, None where it is missing or of another type."""
     try:
-        value = file.attrs.get(key)
+        value = place.attrs.get(key)
     except hdf5.UNREADABLE as error:
-        raise hdf5.damaged(Path(file.filename), key, error) from error
+        raise hdf5.damaged(Path(place.file.filename), key, error) from error
     return value if isinstance(value, kind) else None
 
 
@@ -248,6 +250,18 @@ def _members(file: h5py.File, key: str) -> list[str]:
 
 def _optional(file: h5py.File, key: str, kinds: str) -> np.ndarray | None:
     return None if hdf5.find(file, key) is None else hdf5.array(file, key, kinds, 2)
+
+
+def _places(file: h5py.File) -> Places | None:
+    group = hdf5.find(file, "places")
+    if group is None:
+        return None
+    tolerance = _attribute(group, "tolerance", np.integer)
+    if tolerance is None:
+        raise InputError(f"{file.filename}: the attribute tolerance of places is missing; make it again")
+    parts, present = (hdf5.array(file, f"places/{name}", "iu", 2) for name in ("attribute_parts", "present"))
+    regions = hdf5.array(file, "places/part_regions", "i", 2)
+    return Places(regions, parts.astype(bool), present.astype(bool), int(tolerance))
 
 
 def _texts(file: h5py.File, key: str) -> tuple[str, ...]:

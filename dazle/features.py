@@ -25,6 +25,16 @@ class ClassFold:
     validation_classes: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where attributes are in the images: each can be looked for at some parts, and a part lies in one region."""
+
+    part_regions: np.ndarray  # (N, P) int, stored as int16: region of each part, -1 where it is not visible
+    attribute_parts: np.ndarray  # (A, P) bool: the parts where an attribute shows; all False: nowhere
+    present: np.ndarray  # (N, A) bool: the attribute is present in the image
+    tolerance: int  # a hit is at most so many cells from the part, diagonals included: 0 is the region itself
+
+
 class Regions:
     """Regions in memory, (N, R, D) float16, each of unit length or all zero, and their norms, (N, R) float32.
 
@@ -98,7 +108,7 @@ class FeatureSet:
     test_unseen: np.ndarray
     folds: tuple[ClassFold, ...]
     grid: tuple[int, int]  # region r is at (r // columns, r % columns)
-    places: np.ndarray | None  # (N, A) int16: true region of each attribute, -1 where absent or unknown
+    places: Places | None
     backbone: str
     class_names: tuple[str, ...] = ()
     attribute_names: tuple[str, ...] = ()
@@ -219,14 +229,20 @@ def _check_descriptions(features: FeatureSet, where: str) -> None:
 
 
 def _check_places(features: FeatureSet, where: str) -> None:
-    if features.places is None:
+    places = features.places
+    if places is None:
         return
     images, regions, _ = features.regions.shape
-    shape = (images, features.attributes.shape[1])
-    if features.places.shape != shape:
-        raise InputError(f"{where}: places have shape {features.places.shape}, not {shape}")
-    if features.places.size and (features.places.min() < -1 or features.places.max() >= regions):
-        raise InputError(f"{where}: places run {features.places.min()}..{features.places.max()}, not -1..{regions - 1}")
+    attributes, parts = features.attributes.shape[1], places.attribute_parts.shape[-1]
+    shapes = {"part_regions": (images, parts), "attribute_parts": (attributes, parts), "present": (images, attributes)}
+    for name, shape in shapes.items():
+        if getattr(places, name).shape != shape:
+            raise InputError(f"{where}: places/{name} has shape {getattr(places, name).shape}, not {shape}")
+    found = places.part_regions
+    if found.size and (found.min() < -1 or found.max() >= regions):
+        raise InputError(f"{where}: places/part_regions run {found.min()}..{found.max()}, not -1..{regions - 1}")
+    if places.tolerance < 0:
+        raise InputError(f"{where}: places have the tolerance {places.tolerance}; it is 0 or more cells")
 
 
 def _check_fold(features: FeatureSet, number: int, fold: ClassFold, where: str) -> None:

@@ -26,7 +26,9 @@ def stored_arrays(features: FeatureSet) -> dict[str, np.ndarray]:
     if features.original_attributes is not None:
         arrays["original_attributes"] = features.original_attributes.astype("<f4")
     if features.places is not None:
-        arrays["places"] = features.places.astype("<i2")
+        arrays["places/part_regions"] = features.places.part_regions.astype("<i2")
+        arrays["places/attribute_parts"] = features.places.attribute_parts.astype("u1")
+        arrays["places/present"] = features.places.present.astype("u1")
     return arrays
 
 
@@ -35,7 +37,8 @@ class Fingerprint:
 
     def __init__(self, features: FeatureSet):
         self._regions, self._norms, self._rest = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
-        numbers = [int(number) for number in (*features.grid, *features.regions.shape)]
+        tolerance = () if features.places is None else (features.places.tolerance,)
+        numbers = [int(number) for number in (*features.grid, *features.regions.shape, *tolerance)]
         texts = [getattr(features, key) for key in ("name", "preset", "source", "backbone", *TEXTS)]
         self._rest.update(json.dumps([numbers, texts]).encode())
         for key, values in stored_arrays(features).items():

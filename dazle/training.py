@@ -20,6 +20,7 @@ from dazle.features import FeatureSet
 from dazle.losses import Loss, loss
 from dazle.metrics import Evaluation
 from dazle.model import Model
+from dazle.pointing import Pointing
 from dazle.semantics import initial_semantics
 from dazle.splits import Phase
 from dazle.streams import stream
@@ -166,41 +167,43 @@ class _Judge:
         self.regions = RegionReader(features, self.images, settings.model.normalise_regions, dtype, device)
         self.labels = phase.positions(features.labels[self.images])
         self.seen, self.test_margin = phase.seen, settings.loss.test_margin
-        points_somewhere = settings.model.region_attention != "uniform"
-        self.places = features.places[self.images] if features.places is not None and points_somewhere else None
+        self.pointing = None
+        if features.places is not None and settings.model.region_attention != "uniform":
+            self.pointing = Pointing(features.places, self.images, features.grid)
 
     def __call__(self, model: Model, validated: float | None) -> CurvePoint:
-        scores, pointing = self._scores(model)
+        scores, hits = self._scores(model)
         judged = Evaluation(scores, self.labels, self.seen)
         margin, best_H = judged.best
         used = self.test_margin
         if used == "validated":
             used = margin if validated is None else validated
         point = judged.at(float(used))
+        # CUB's standard split tests no seen class: what S enters does not exist there, and is not 0.
+        seen = judged.of_seen.any()
         return {
-            "S": point.S,
+            "S": point.S if seen else None,
             "U": point.U,
-            "H": point.H,
+            "H": point.H if seen else None,
             "T1": judged.T1,
-            "AUSUC": judged.AUSUC,
+            "AUSUC": judged.AUSUC if seen else None,
             "margin": float(used),
-            "best_margin": margin,
-            "best_margin_H": best_H,
-            "pointing": pointing,
+            "best_margin": margin if seen else None,
+            "best_margin_H": best_H if seen else None,
+            "pointing": self.pointing and self.pointing.accuracy(hits),
+            "pointing_chance": self.pointing and self.pointing.chance,
             "correct": point.correct.tolist(),
             "correct_T1": judged.correct_T1.tolist(),
         }
 
     @torch.inference_mode()
-    def _scores(self, model: Model) -> tuple[NDArray[np.float32], float | None]:
-        """(n, C) scores, and pointing accuracy: the percentage of present attributes that peak at their place."""
-        scores, hits, present = [], 0, 0
+    def _scores(self, model: Model) -> tuple[NDArray[np.float32], int]:
+        """(n, C) scores, and how many present attributes the arg-max region hits."""
+        scores, hits = [], 0
         for start in range(0, len(self.images), EVALUATION_BATCH):
             rows = np.arange(start, min(start + EVALUATION_BATCH, len(self.images)))
-            out = model(self.regions[rows], peaks=self.places is not None)
+            out = model(self.regions[rows], peaks=self.pointing is not None)
             scores.append(out.scores.float().cpu().numpy())
-            if self.places is not None and out.peaks is not None:
-                places = self.places[rows]
-                hits += int((out.peaks.cpu().numpy() == places)[places >= 0].sum())
-                present += int((places >= 0).sum())
-        return np.concatenate(scores), 100.0 * hits / present if present else None
+            if self.pointing is not None and out.peaks is not None:
+                hits += self.pointing.hits(rows, out.peaks.cpu().numpy())
+        return np.concatenate(scores), hits

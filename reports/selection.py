@@ -15,7 +15,7 @@ Curve = Sequence[Point]
 
 KEY = ["variant", "dataset", "source", "seed"]
 RESULT = ["epoch", "S", "U", "H", "T1", "AUSUC"]
-FURTHER = ["pointing", "margin", "best_margin_H"]
+FURTHER = ["pointing", "pointing_chance", "margin", "best_margin_H"]
 
 
 class Protocol:
@@ -59,13 +59,16 @@ class Last(Protocol):
 
 
 class Oracle(Protocol):
-    """The epoch with the best test H, as the reference code reports: an upper bound, not a result."""
+    """The epoch with the best test H, as the reference code reports: an upper bound, not a result.
+
+    Where no seen class is tested there is no H, and T1 takes its place, as in the reference too.
+    """
 
     name = "oracle"
     title = "oracle protocol: the epoch with the best test H"
 
     def choose(self, validation: Sequence[Curve], test: Curve) -> int | None:
-        return _first_best([point["H"] for point in test]) if test else None
+        return _first_best([point["T1"] if point["H"] is None else point["H"] for point in test]) if test else None
 
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (Honest(), Last(), Oracle())}

@@ -84,11 +84,11 @@ def _names(part: pd.DataFrame, variants: list[str]) -> pd.DataFrame:
 
 def _numbers(chosen: pd.DataFrame, oracle: pd.DataFrame, full: pd.Series) -> dict[str, str]:
     """The cells of one variant: its selected points, its oracle points, and the full model's H by seed."""
-    variant, done, seeds = chosen["variant"].iloc[0], chosen["H"].count(), len(chosen)
+    variant, done, seeds = chosen["variant"].iloc[0], chosen["T1"].count(), len(chosen)
     row = {column: _spread(chosen[column]) for column in ("S", "U", "H", "T1")}
     row[DIFFERENCE] = "" if variant == FULL_MODEL else _difference(_by_seed(chosen, variant), full)
     row["H oracle"] = _one(summarise(oracle["H"]).mean)
-    row["pointing"] = _one(summarise(chosen["pointing"]).mean)
+    row["pointing"] = _pointing(chosen)
     row["seeds"] = str(seeds) if done == seeds else f"{done}/{seeds}"
     return row
 
@@ -104,6 +104,8 @@ def _caption(part: pd.DataFrame, chosen: pd.DataFrame, protocol: str, used: str,
         f"S, U, H, T1 in percent; H oracle is an upper bound, the mean under the {PROTOCOLS['oracle'].title}",
         _pointing_note(chosen),
     ]
+    if chosen["T1"].notna().any() and chosen["S"].isna().all():
+        sentences.append(f"No image of a seen class is tested, so there is no S and no H ({DASH})")
     if beside:
         sentences.append("Published numbers were selected on test: compare them with H oracle")
     return ". ".join(sentences) + "."
@@ -126,14 +128,17 @@ def _seeds_note(seeds: int) -> str:
 
 def _pointing_note(chosen: pd.DataFrame) -> str:
     if chosen["pointing"].notna().any():
-        return f"Pointing: how often attention hits the true place ({DASH}: uniform attention points nowhere)"
+        return (
+            "Pointing: percent of the attributes present in an image whose arg-max region is where the attribute is; "
+            f"chance: the same for a region drawn uniformly ({DASH}: uniform attention points nowhere)"
+        )
     return f"Pointing {DASH}: the places of attributes are not known, or uniform attention points nowhere"
 
 
 def _gaps(part: pd.DataFrame, chosen: pd.DataFrame) -> list[str]:
     """A line for every variant and reason for which cells have no number."""
     lines: dict[tuple[str, str], list[str]] = {}
-    for record in part[chosen["H"].isna()].to_dict("records"):
+    for record in part[chosen["T1"].isna()].to_dict("records"):
         reason = "done, but without a number" if record["status"] == "done" else record["status"]
         if not pd.isna(record["error"]) and record["error"].strip():
             reason += f": {record['error'].strip().splitlines()[-1]}"
@@ -169,6 +174,11 @@ def _one(value: float | None) -> str:
 def _spread(values: pd.Series) -> str:
     summary = summarise(values)
     return _one(summary.mean) + ("" if summary.sd is None else f" ± {summary.sd:.1f}")
+
+
+def _pointing(chosen: pd.DataFrame) -> str:
+    chance = summarise(chosen["pointing_chance"]).mean
+    return _spread(chosen["pointing"]) + ("" if chance is None else f" (chance {chance:.1f})")
 
 
 def _difference(variant: pd.Series, full: pd.Series) -> str:

@@ -3,6 +3,10 @@
 A published number may stand only beside features that have exactly these counts; a subset is another dataset.
 """
 
+from typing import Protocol
+
+import numpy as np
+
 from dazle.features import FeatureSet
 
 PUBLISHED: dict[str, dict[str, int]] = {
@@ -17,13 +21,28 @@ PUBLISHED: dict[str, dict[str, int]] = {
 }  # fmt: skip
 
 
-def counts(features: FeatureSet) -> dict[str, int]:
-    """The same counts of a feature set, under the same names."""
+class Described(Protocol):
+    """What is counted: a `FeatureSet`, or a `RawDataset` before its regions exist."""
+
+    @property
+    def labels(self) -> np.ndarray: ...
+    @property
+    def attributes(self) -> np.ndarray: ...
+    @property
+    def trainval(self) -> np.ndarray: ...
+    @property
+    def test_seen(self) -> np.ndarray: ...
+    @property
+    def test_unseen(self) -> np.ndarray: ...
+
+
+def counts(features: Described) -> dict[str, int]:
+    """The same counts of a dataset, under the same names."""
     return {
         "images": len(features.labels),
         "attributes": features.attributes.shape[1],
-        "seen classes": len(features.seen_classes),
-        "unseen classes": len(features.unseen_classes),
+        "seen classes": len(np.unique(features.labels[features.trainval])),
+        "unseen classes": len(np.unique(features.labels[features.test_unseen])),
         "trainval": len(features.trainval),
         "test_seen": len(features.test_seen),
         "test_unseen": len(features.test_unseen),

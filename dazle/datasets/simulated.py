@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dazle.config import Settings, preset
-from dazle.features import FeatureSet, Regions, check, normalise
+from dazle.features import FeatureSet, Places, Regions, check, normalise
 from dazle.splits import draw_folds
 from dazle.streams import stream
 
@@ -154,7 +154,8 @@ def simulate(name: str, seed: int = REPORTED_SEED) -> FeatureSet:
         test_unseen=test_unseen,
         folds=draw_folds(name, np.arange(shape.seen)),
         grid=shape.grid,
-        places=places,
+        # Each attribute is a part of its own.
+        places=Places(places, np.eye(places.shape[1], dtype=bool), places >= 0, tolerance=0),
         backbone="simulated",
         provenance={"generator": GENERATOR_VERSION, "seed": seed, **_constants(shape)},
     )

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dazle.features import ClassFold, FeatureSet, Regions, normalise
+from dazle.features import ClassFold, FeatureSet, Places, Regions, normalise
 
 LABELS = np.concatenate([np.repeat(np.arange(6), 6), np.repeat(np.arange(6, 9), 4)])
 TEST_SEEN = np.arange(5, 36, 6)
@@ -41,6 +41,17 @@ def small(**changes: Any) -> FeatureSet:
         "grid": (2, 2), "places": None, "backbone": "ResNet-101",
     }  # fmt: skip
     return FeatureSet(**fields | changes)
+
+
+def places(**changes: Any) -> Places:
+    """Two parts at drawn regions, sometimes not visible; the attributes 0-1 and 2-3 each at one, 4 nowhere."""
+    draw = np.random.default_rng(2)
+    fields: dict[str, Any] = {
+        "part_regions": draw.integers(-1, 4, (48, 2)).astype(np.int16),
+        "attribute_parts": np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]], bool),
+        "present": draw.random((48, 5)) < 0.5, "tolerance": 1,
+    }  # fmt: skip
+    return Places(**fields | changes)
 
 
 def write_reference(path: Path, **changes: Any) -> Path:

@@ -13,12 +13,12 @@ import pytest
 from dazle.errors import InputError
 from dazle.feature_file import open_features, verify, write
 from dazle.features import ClassFold, FeatureSet, Regions
-from tests.dazle.small_features import LABELS, TEST_SEEN, small
+from tests.dazle.small_features import LABELS, TEST_SEEN, places, small
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    write(tmp_path / "small.h5", small())
+    write(tmp_path / "small.h5", small(places=places()))
     return tmp_path / "small.h5"
 
 
@@ -32,7 +32,7 @@ def full() -> FeatureSet:
     return small(
         class_names=tuple(f"clásse {c}" for c in range(9)), attribute_names=tuple("abcde"),
         image_files=tuple(f"{i}.jpg" for i in range(48)), provenance={"made_by": "a test"},
-        places=np.full((48, 5), -1, np.int16), original_attributes=np.ones((9, 5), np.float32),
+        places=places(), original_attributes=np.ones((9, 5), np.float32),
         semantics={"word2vec": np.ones((5, 3), np.float32), "glove": np.zeros((5, 2), np.float32)},
     )  # fmt: skip
 
@@ -64,10 +64,13 @@ def test_everything_comes_back(tmp_path: Path, features: FeatureSet) -> None:
         "trainval",
         "test_seen",
         "test_unseen",
-        "places",
         "original_attributes",
     ):
         np.testing.assert_array_equal(getattr(found, key), getattr(features, key), key)
+    assert (found.places is None) == (features.places is None)
+    if found.places is not None:
+        for key in ("part_regions", "attribute_parts", "present", "tolerance"):
+            np.testing.assert_array_equal(getattr(found.places, key), getattr(features.places, key), key)
     for fold, wanted in zip(found.folds, features.folds, strict=True):
         np.testing.assert_array_equal(fold.train_classes, wanted.train_classes)
         np.testing.assert_array_equal(fold.validation_classes, wanted.validation_classes)
@@ -125,6 +128,9 @@ def test_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
         fingerprint(grid=(1, 4)),
         fingerprint(folds=small().folds[::-1]),
         fingerprint(class_names=tuple("abcdefghi")),
+        fingerprint(places=places()),
+        fingerprint(places=places(tolerance=0)),
+        fingerprint(places=places(present=np.zeros((48, 5), bool))),
         fingerprint(regions=Regions(values, norms + 1)),
         fingerprint(regions=Regions(values[::-1], norms)),
     ]
@@ -294,6 +300,8 @@ BAD = {
     "external data": (elsewhere, "keeps its data in another file"),
     "virtual data": (virtual, "keeps its data in another file"),
     "absurd shape": (absurd, "which the file does not hold"),
+    "places": (lambda file: file.__delitem__("places/present"), "places/present is missing"),
+    "tolerance": (lambda file: file["places"].attrs.__delitem__("tolerance"), "attribute tolerance of places"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
 from dazle.errors import InputError
 from dazle.features import ClassFold, check, normalise
-from tests.dazle.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
+from tests.dazle.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL, places, small
 
 
 def changed(array: np.ndarray, index: Any, value: float) -> np.ndarray:
@@ -45,8 +45,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "original attributes": ({"original_attributes": np.ones((9, 4))}, r"have shape \(9, 4\), not \(9, 5\)"),
     "class names": ({"class_names": ("one",)}, "1 class_names, not 9"),
-    "places shape": ({"places": np.zeros((48, 4), np.int16)}, r"places have shape \(48, 4\)"),
-    "places range": ({"places": np.full((48, 5), 4, np.int16)}, r"places run 4\.\.4, not -1\.\.3"),
+    "places of images": ({"places": places(part_regions=np.zeros((47, 2)))}, r"part_regions has shape \(47, 2\), not"),
+    "places of attributes": ({"places": places(attribute_parts=np.ones((4, 2)))}, r"\(4, 2\), not \(5, 2\)"),
+    "places parts": ({"places": places(attribute_parts=np.ones((5, 3)))}, r"\(48, 2\), not \(48, 3\)"),
+    "places present": ({"places": places(present=np.ones((48, 4)))}, r"places/present has shape \(48, 4\)"),
+    "places range": ({"places": places(part_regions=np.full((48, 2), 4))}, r"part_regions run 4\.\.4, not -1\.\.3"),
+    "places tolerance": ({"places": places(tolerance=-1)}, "tolerance -1; it is 0 or more"),
     "no folds": ({"folds": ()}, "no class folds"),
     "fold overlaps": ({"folds": (ClassFold(np.array([0, 1]), np.array([1, 2])),)}, "fold 1 has class 1 on"),
     "fold unseen": ({"folds": (ClassFold(np.array([0, 1]), np.array([6])),)}, "class 6, which is not a seen"),
@@ -63,7 +67,7 @@ def test_check_refuses_in_one_line(changes: dict[str, Any], message: str) -> Non
 
 def test_check_accepts_what_may_be_absent_or_present() -> None:
     check(small())
-    check(small(test_seen=TEST_SEEN[:0], places=np.full((48, 5), -1, np.int16), semantics={}))
+    check(small(test_seen=TEST_SEEN[:0], places=places(), semantics={}))
 
 
 def test_check_names_the_file_where_one_is_given() -> None:

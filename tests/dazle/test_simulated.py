@@ -65,7 +65,8 @@ def test_a_present_attribute_is_where_its_prototype_is(name: str) -> None:
     prototypes = simulated._World(shape, random).prototypes
     images = features.test_unseen
     likeness = features.regions.read(images).astype(float) @ np.maximum(prototypes, 0).T
-    places = features.places[images]
+    assert features.places is not None
+    places = features.places.part_regions[images]
     image, attribute = np.nonzero(places >= 0)
     found = likeness[image, :, attribute].argmax(axis=1) == places[image, attribute]
     chance = 1 / features.regions.shape[1]

@@ -10,7 +10,7 @@ from reports.selection import Honest, Last, Oracle, Protocol, results, select
 def curve(*h, **more):
     return [
         {"epoch": i + 1.0, "fraction": (i + 1) / len(h), "S": v, "U": v, "H": v, "T1": 10.0 + i, "AUSUC": 5.0}
-        | {"pointing": None, "margin": 1.0, "best_margin_H": v}
+        | {"pointing": None, "pointing_chance": None, "margin": 1.0, "best_margin_H": v}
         | more
         for i, v in enumerate(h)
     ]
@@ -38,6 +38,11 @@ def test_each_protocol_chooses_its_epoch(validation, test, honest, last, oracle)
     assert Honest().choose(folds, curve(*test)) == honest
     assert Last().choose(folds, curve(*test)) == last
     assert Oracle().choose(folds, curve(*test)) == oracle
+
+
+def test_oracle_goes_by_T1_where_no_seen_class_is_tested():
+    test = [point | {"H": None} for point in curve(0, 0, 0)]
+    assert Oracle().choose([], [test[0], test[2], test[1]]) == 1
 
 
 def test_the_base_class_chooses_nothing():
@@ -78,7 +83,7 @@ def test_cells_that_are_not_done_have_no_values():
 
 def test_select_keeps_the_columns_that_others_script_against():
     expected = ["variant", "dataset", "source", "seed", "protocol", "epoch", "S", "U", "H", "T1", "AUSUC"]
-    expected += ["pointing", "margin", "best_margin_H", "status"]
+    expected += ["pointing", "pointing_chance", "margin", "best_margin_H", "status"]
     assert list(select(cells({}), "last").columns) == expected
     assert list(select(cells({}).iloc[:0], "last").columns) == expected
 

@@ -10,7 +10,7 @@ REAL = {"source": "real", "backbone": "ResNet-101", "published_counts": True}
 
 def point(h, fraction, pointing=None):
     return {"epoch": 2 * fraction, "fraction": fraction, "S": h, "U": h, "H": h, "T1": h, "AUSUC": h,
-            "pointing": pointing, "margin": 1.0, "best_margin_H": h}  # fmt: skip
+            "pointing": pointing, "pointing_chance": pointing and 11.1, "margin": 1.0, "best_margin_H": h}  # fmt: skip
 
 
 def cell(variant, seed, h, validation=(60, 50), pointing=None, **more):
@@ -31,7 +31,7 @@ UNIFORM = {"axis": "region attention", "change": "model.region_attention = unifo
 
 
 def ablation(**more):
-    dazle = [cell("dazle", s, h, pointing=40.0, **more) for s, h in enumerate([60.0, 62.0, 64.0])]
+    dazle = [cell("dazle", s, h, pointing=h - 22, **more) for s, h in enumerate([60.0, 62.0, 64.0])]
     return pd.DataFrame(
         dazle + [cell("uniform-calibrated", s, h, **UNIFORM | more) for s, h in enumerate([50.0, 51.0, 55.0])]
     )
@@ -48,7 +48,7 @@ def test_cells_of_a_table():
         "axis", "variant", "change", "S", "U", "H", "T1", DIFFERENCE, "H oracle", "pointing", "seeds",
     ]  # fmt: skip
     assert rows["dazle"]["H"] == "62.0 ± 2.0" and rows["dazle"]["change"] == "full model"
-    assert rows["dazle"]["H oracle"] == "67.0" and rows["dazle"]["pointing"] == "40.0"
+    assert rows["dazle"]["H oracle"] == "67.0" and rows["dazle"]["pointing"] == "40.0 ± 2.0 (chance 11.1)"
     assert rows["uniform-calibrated"] == {
         "axis": "region attention", "change": "region_attention = uniform",
         "S": "52.0 ± 2.6", "U": "52.0 ± 2.6", "H": "52.0 ± 2.6", "T1": "52.0 ± 2.6",
@@ -64,6 +64,7 @@ def test_captions_say_what_is_seen():
         "3 seeds; ± is the sample standard deviation",
         "95 % interval of the paired t test",
         "uniform attention points nowhere",
+        "chance: the same for a region drawn uniformly",
     ):
         assert words in caption
     assert "SIMULATED" not in only(ablation(**REAL))[0].caption
@@ -88,6 +89,17 @@ def test_without_validation_the_last_epoch_stands_and_says_so():
     assert "no validation phase: last epoch, nothing selected" in table.caption
     assert "there is no honest number" in table.caption
     assert rows["dazle"]["H"] == "67.0 ± 2.0"
+
+
+def test_a_split_without_seen_test_images_has_T1_alone():
+    frame, undefined = ablation(), dict.fromkeys(["S", "H", "AUSUC", "best_margin_H"])
+    frame["test"] = [[point | undefined for point in curve] for curve in frame["test"]]
+    table, rows = only(frame)
+    assert [rows["dazle"][column] for column in ("S", "H", "H oracle")] == [DASH] * 3
+    assert rows["dazle"]["T1"] == "62.0 ± 2.0" and rows["dazle"]["seeds"] == "3" and not table.footnotes
+    assert rows["uniform-calibrated"][DIFFERENCE] == DASH and "there is no S and no H" in table.caption
+    assert "there is no S" not in only(ablation())[0].caption
+    assert only(frame, "oracle")[1]["dazle"]["T1"] == "67.0 ± 2.0"
 
 
 def test_one_seed_has_neither_spread_nor_interval():

@@ -1,0 +1,54 @@
+"""At which of CUB's 15 key points each attribute can be seen, by the group in its name (`has_bill_shape::dagger`).
+
+A reading of the names, made before any model was looked at. Upperparts and underparts are what field guides call so,
+as far as there are key points for it. Size, shape and primary colour are of the whole bird: they are nowhere.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+BEAK, BACK, TAIL, LEGS = ("beak",), ("back",), ("tail",), ("left leg", "right leg")
+WINGS, EYES = ("left wing", "right wing"), ("left eye", "right eye")
+BREAST, BELLY = ("breast",), ("belly",)
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "has_bill_shape": BEAK,
+    "has_bill_length": BEAK,
+    "has_bill_color": BEAK,
+    "has_wing_color": WINGS,
+    "has_wing_shape": WINGS,
+    "has_wing_pattern": WINGS,
+    "has_upperparts_color": (*BACK, *WINGS),
+    "has_underparts_color": (*BREAST, *BELLY),
+    "has_breast_color": BREAST,
+    "has_breast_pattern": BREAST,
+    "has_belly_color": BELLY,
+    "has_belly_pattern": BELLY,
+    "has_back_color": BACK,
+    "has_back_pattern": BACK,
+    "has_tail_shape": TAIL,
+    "has_tail_pattern": TAIL,
+    "has_upper_tail_color": TAIL,
+    "has_under_tail_color": TAIL,
+    "has_head_pattern": ("crown", "forehead", *EYES),
+    "has_crown_color": ("crown",),
+    "has_forehead_color": ("forehead",),
+    "has_eye_color": EYES,
+    "has_nape_color": ("nape",),
+    "has_throat_color": ("throat",),
+    "has_leg_color": LEGS,
+    "has_size": (),
+    "has_shape": (),
+    "has_primary_color": (),
+}
+
+
+def attribute_parts(attributes: Sequence[str], parts: Sequence[str]) -> np.ndarray:
+    """(A, P) bool. Raises KeyError with the name for a group or part that CUB does not have."""
+    table = np.zeros((len(attributes), len(parts)), bool)
+    columns = {part: column for column, part in enumerate(parts)}
+    for row, name in enumerate(attributes):
+        for part in PARTS[name.split("::")[0]]:
+            table[row, columns[part]] = True
+    return table

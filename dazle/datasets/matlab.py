@@ -1,0 +1,78 @@
+"""Reading the .mat files of xlsa17: only the variables asked for, and every fault is one line that names the file."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dazle.errors import InputError
+
+# What scipy raises for damaged files; which of them is not documented and differs by the place of the damage.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, struct.error, zlib.error)
+
+
+class MatFile:
+    """Some variables of one file. Raises InputError where it is missing, damaged or in another format."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        """Reads those of `names` that the file has and skips everything else, `features` above all."""
+        import scipy.io
+
+        self.path = path
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; it is part of the xlsa17 archive, give the folder that has it")
+        try:
+            found = scipy.io.loadmat(path, variable_names=list(names))
+        except NotImplementedError as error:
+            raise InputError(f"{path}: not in MATLAB's format 5 to 7; save it again with -v7") from error
+        except (*UNREADABLE, scipy.io.matlab.MatReadError) as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{path}: cannot be read, it is damaged or cut short; fetch it again ({said})") from error
+        self._values = {name: found[name] for name in names if name in found}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def integers(self, name: str) -> np.ndarray:
+        """(n,) int64; MATLAB keeps whole numbers as floating point ones too."""
+        values = self._get(name)
+        if values.dtype.kind not in "iuf" or values.size != max(values.shape, default=0):
+            raise InputError(f"{self.path}: {name} is {_kind(values)}; one column of whole numbers is needed")
+        values = values.ravel()
+        wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > 2**40))
+        if wrong.size:
+            raise InputError(f"{self.path}: {name} has {values[wrong[0]]} in row {wrong[0] + 1}, not a whole number")
+        return values.astype(np.int64)
+
+    def matrix(self, name: str) -> np.ndarray:
+        """(rows, columns) float64, finite."""
+        values = self._get(name)
+        if values.dtype.kind not in "iuf" or values.ndim != 2 or not values.size:
+            raise InputError(f"{self.path}: {name} is {_kind(values)}; a matrix of numbers is needed")
+        values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0] + 1
+            raise InputError(f"{self.path}: {name} is not finite in row {row}, column {column}; fetch it again")
+        return values
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The strings of a cell array, or of an array of characters."""
+        values = self._get(name).ravel()
+        cells = [np.ravel(cell) for cell in values]
+        wrong = [row for row, cell in enumerate(cells, 1) if cell.dtype.kind != "U" or cell.size != 1]
+        if wrong or not cells:
+            raise InputError(f"{self.path}: {name} is {_kind(values)}, not a list of texts (row {[*wrong, 0][0]})")
+        return tuple(str(cell[0]).strip() for cell in cells)
+
+    def _get(self, name: str) -> np.ndarray:
+        if name not in self._values:
+            has = ", ".join(self._values) or "none of what is needed"
+            raise InputError(f"{self.path}: {name} is missing, it has {has}; take the file of the xlsa17 archive")
+        values = self._values[name]
+        return values if isinstance(values, np.ndarray) else np.array(values, object)
+
+
+def _kind(values: np.ndarray) -> str:
+    return f"{values.dtype} of shape {values.shape}"
