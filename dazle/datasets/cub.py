@@ -121,7 +121,7 @@ def _annotated(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
     known, number = np.zeros(len(rows), bool), 0
     try:
         with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(lines, 1):  # noqa: B007  the error below names it
                 fields = line.split(None, 3)
                 image, attribute = rows.get(int(fields[0])), int(fields[1])
                 if not 1 <= attribute <= attributes or fields[2] not in ("0", "1"):
