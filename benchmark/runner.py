@@ -160,7 +160,10 @@ def run(options: RunOptions) -> int:
     manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes)
     if store.manifest_path(chosen.out).exists():
         manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
-    store.write_manifest(chosen.out, manifest)
+    try:
+        store.write_manifest(chosen.out, manifest)
+    except OSError as error:
+        raise InputError(f"--out {chosen.out} cannot be written ({error.strerror}); choose another folder") from None
     pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
     executor = Processes(chosen.workers, options.threads)
     with Display(chosen.cells, pending, chosen.workers, executor.running) as display:

@@ -50,6 +50,14 @@ def test_bad_usage_is_one_line(words: tuple[str, ...], line: str, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = benchmark(*RUN, "--out", tmp_path / "file" / "out")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+
+
 @pytest.mark.parametrize("words", [("--help",), ("list",), ("run", "--help"), ("data", "--help")], ids="-".join)
 def test_help_and_list_import_nothing_heavy(words: tuple[str, ...]) -> None:
     """What takes long is importing; half a second is what is left without these."""
