@@ -104,12 +104,8 @@ def _points(path: Path, rows: dict[int, int], images: int, parts: int) -> np.nda
 
 def _present(path: Path, rows: dict[int, int], raw: RawDataset) -> tuple[np.ndarray, str]:
     """(N, A) whether an image shows an attribute, and by what that is said."""
-    if path.is_file():
+    if path.is_file() or raw.original_attributes is None:
         return _annotated(path, rows, raw.attributes.shape[1]), f"attributes present an image, by {path.name}"
-    if raw.original_attributes is None:
-        raise InputError(
-            f"{path}: no such file, and att_splits.mat has no original_att; take one of them from its archive"
-        )
     of_class = raw.original_attributes >= PRESENT_PERCENT
     said = f"attributes present an image, by its class (original_att at least {PRESENT_PERCENT}; no {path.name})"
     return of_class[raw.labels], said
@@ -117,19 +113,17 @@ def _present(path: Path, rows: dict[int, int], raw: RawDataset) -> tuple[np.ndar
 
 def _annotated(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
     """Lines are `image attribute is_present certainty time`, some with a field too many: only three are read."""
-    present = np.zeros((len(rows), attributes), bool)
-    known, number = np.zeros(len(rows), bool), 0
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):  # noqa: B007  the error below names it
-                fields = line.split(None, 3)
-                image, attribute = rows.get(int(fields[0])), int(fields[1])
-                if not 1 <= attribute <= attributes or fields[2] not in ("0", "1"):
-                    raise ValueError(line.strip())
-                if image is not None:
-                    present[image, attribute - 1], known[image] = fields[2] == "1", True
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{path}: line {number} cannot be read ({error}); fetch it again") from error
+    present, known = np.zeros((len(rows), attributes), bool), np.zeros(len(rows), bool)
+    for number, line in enumerate(read_lines(path), 1):
+        fields = line.split(None, 3)
+        try:
+            row, attribute, shown = rows.get(int(fields[0])), int(fields[1]), ("0", "1").index(fields[2])
+        except (ValueError, IndexError):
+            attribute = 0
+        if not 1 <= attribute <= attributes:
+            raise InputError(f"{path}: line {number} is {line[:80]!r}, not 'image attribute 0-or-1'; fetch it again")
+        if row is not None:
+            present[row, attribute - 1], known[row] = shown, True
     if not known.all():
         raise InputError(f"{path}: has no line for {(~known).sum():,} of the images, it is cut short; fetch it again")
     return present

@@ -14,6 +14,15 @@ ARCHIVE_FOLDERS = ("images", "JPEGImages")
 SAMPLE = 64
 
 
+def check_paths(where: Path, named: Sequence[str]) -> None:
+    """Raise InputError, beginning with the file that names them, where one is no path or leads upwards."""
+    wrong = [name for name in named if ".." in _parts(name) or not _parts(name)]
+    if wrong:
+        raise InputError(
+            f"{where}: image_files has {wrong[0]!r}, not the path of an image; take the archive's own file"
+        )
+
+
 def find_images(folder: Path, named: Sequence[str]) -> tuple[Path, ...]:
     """The file of each name, by the longest trailing part of the names that exists under `folder`.
 
@@ -69,10 +78,7 @@ def plain(name: str) -> str:
 
 
 def _parts(named: str) -> list[str]:
-    parts = [part for part in named.replace("\\", "/").split("/") if part not in ("", ".")]
-    if ".." in parts or not parts:
-        raise InputError(f"image_files has {named!r}, not the path of an image; take the file of the xlsa17 archive")
-    return parts
+    return [part for part in named.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
 def _drop(folder: Path, parts: Sequence[str]) -> int | None:

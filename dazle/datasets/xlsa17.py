@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dazle.datasets.image_folder import find_images, spelled_classes, stored_name
+from dazle.datasets.image_folder import check_paths, find_images, spelled_classes, stored_name
 from dazle.datasets.matlab import MatFile
 from dazle.datasets.published_counts import PUBLISHED, counts
 from dazle.datasets.raw import RawDataset
@@ -20,7 +20,7 @@ from dazle.errors import InputError
 from dazle.features import ClassFold
 from dazle.splits import FOLDS, draw_folds
 
-__all__ = ["Splits", "read", "read_splits", "with_attribute_names"]
+__all__ = ["Splits", "read", "read_splits", "semantics_beside", "with_attribute_names"]
 
 WORD_VECTORS = ("w2v.npy", "word_vectors.npy")
 
@@ -35,11 +35,14 @@ def read(images: Path, folder: Path, *, name: str, preset: str, split: str = "pr
     named, labels = file.texts("image_files"), _labels(file, len(splits.class_names))
     if len(named) != len(labels):
         raise InputError(f"{file.path}: {len(named):,} image_files but {len(labels):,} labels; fetch the file again")
+    check_paths(file.path, named)
     _check_images(splits, len(labels))
     _check_classes(splits, labels)
     compared = _check_folders(file.path, named, labels, splits.class_names)
     folds, fold_note = _folds(name, splits, labels)
-    semantics, semantics_note = _semantics([folder, images, folder.parent, images.parent], splits.attributes.shape[1])
+    semantics, semantics_note = semantics_beside(
+        [folder, images, folder.parent, images.parent], splits.attributes.shape[1]
+    )
     raw = RawDataset(
         name=name,
         preset=preset,
@@ -187,7 +190,7 @@ def _check_fold(splits: Splits, fold: ClassFold) -> None:
         raise InputError(f"{splits.path}: train_loc and val_loc {found}; take the file of the xlsa17 archive")
 
 
-def _semantics(folders: list[Path], attributes: int) -> tuple[dict[str, np.ndarray], str]:
+def semantics_beside(folders: list[Path], attributes: int) -> tuple[dict[str, np.ndarray], str]:
     """The attribute vectors that lie beside the archives, and what to say of them."""
     path = first_file(*(folder / file for folder in folders for file in WORD_VECTORS))
     if path is None:
