@@ -16,12 +16,14 @@ from dazle.errors import InputError
 
 HIGHEST_RATIO = 1100  # deflate shrinks a run of equal bytes 1032 times, lzf less
 SMALL_BYTES = 2**26
+LONGEST_TEXT = 4096
 KINDS = {
     "iu": "whole numbers",
     "i": "whole numbers",
     "fiu": "numbers",
     "f": "real numbers",
     "S": "plain text",
+    "OS": "texts",
 }
 # What h5py raises for damaged files; which of them is not documented and differs by the place of the damage.
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError)
@@ -90,6 +92,23 @@ def array(file: h5py.File, key: str, kinds: str, dimensions: int) -> np.ndarray:
         return values
     with np.errstate(over="ignore"):
         return values.astype(np.float32 if "f" in kinds else np.int64, copy=False)
+
+
+def texts(file: h5py.File, key: str) -> list[str]:
+    """A list of texts, of variable length or not; none longer than `LONGEST_TEXT` bytes."""
+    found = dataset(file, key, "OS", 1)
+    if h5py.check_string_dtype(found.dtype) is None:
+        raise InputError(f"{file.filename}: {key} has the type {found.dtype}, but texts are needed")
+    if found.nbytes > max(SMALL_BYTES, file.id.get_filesize()):
+        raise InputError(f"{file.filename}: {key} has the shape {found.shape}, larger than the whole file")
+    values: list[str] = []
+    # A few at a time: texts of variable length may all be one and the same long one in the file.
+    for start in range(0, len(found), 1024):
+        for text in rows(found, np.s_[start : start + 1024]):
+            if len(text) > LONGEST_TEXT:
+                raise InputError(f"{file.filename}: {key} has a text of {len(text):,} bytes; make it again")
+            values.append(text.decode("utf-8", "replace"))
+    return values
 
 
 def rows(source: h5py.Dataset, selection: Any) -> np.ndarray:

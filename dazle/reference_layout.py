@@ -55,11 +55,14 @@ class ReferenceRegions(Regions):
                 yield self._convert(maps[first : first + step], start + first)
 
     def _slab_images(self, step: int) -> int:
-        """How many images to read at once: whole chunks, unless those would not fit into memory."""
+        """How many images to read at once: whole chunks, or as much of one as fits into memory.
+
+        h5py's own chunks of these files hold hundreds of images, and each slab inflates all it touches.
+        """
         per_chunk = (self._maps.chunks or (1,))[0]
         whole = max(1, step // per_chunk) * per_chunk
         image_bytes = self.shape[1] * self.shape[2] * self._maps.dtype.itemsize
-        return whole if whole * image_bytes <= LARGEST_SLAB else step
+        return min(whole, max(1, LARGEST_SLAB // image_bytes))
 
     def _slab(self, start: int, stop: int) -> np.ndarray:
         return hdf5.rows(self._maps, np.s_[start:stop])
@@ -68,7 +71,7 @@ class ReferenceRegions(Regions):
         regions, norms = normalise(maps.reshape(*maps.shape[:2], -1).swapaxes(1, 2))
         wrong = np.flatnonzero(~np.isfinite(norms).all(axis=1))
         if wrong.size:
-            image = f"feature_map of image {start + wrong[0]}"
+            image = f"{self._maps.name.lstrip('/')} of image {start + wrong[0]}"
             raise InputError(f"{self._maps.file.filename}: {image} is not finite; extract the image again")
         return regions, norms
 
@@ -93,13 +96,16 @@ def import_reference(
     for key in semantics or {}:
         check_name(key, "semantics")
     with hdf5.opened(source) as file:
-        if "feature_map_train" in file:
-            raise InputError(f"{source}: feature_map_train: DeepFashion's own layout is not read yet")
-        write(target, _described(file, source, name, preset, backbone, semantics or {}), progress)
+        describe = described
+        if hdf5.find(file, "feature_map_train") is not None:
+            from dazle import deepfashion_layout  # it builds on this module
+
+            describe = deepfashion_layout.described
+        write(target, describe(file, source, name, preset, backbone, semantics or {}), progress)
     return open_features(target)
 
 
-def _described(
+def described(
     file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
 ) -> FeatureSet:
     """The feature set of an open file, its regions still in the reference layout."""
@@ -118,11 +124,11 @@ def _described(
         "regions": ReferenceRegions(maps),
         "labels": hdf5.array(file, "labels", "iu", 1),
         "attributes": attributes / np.where(lengths > 0, lengths, 1),
-        "semantics": _semantics(file, source, semantics, provenance),
-        **{split: _indices(file, f"{split}_loc") for split in SPLITS},
+        "semantics": semantics_of(file, source, semantics, provenance),
+        **{split: indices_at(file, f"{split}_loc") for split in SPLITS},
         "grid": maps.shape[2:],
         "places": None,
-        "backbone": backbone or _backbone(source, maps.shape[1]),
+        "backbone": backbone or backbone_of(source, maps.shape[1]),
         "original_attributes": _original(file),
     }
     check_splits(FeatureSet(**described, folds=()), str(source))
@@ -134,7 +140,8 @@ def _described(
     return features
 
 
-def _indices(file: h5py.File, key: str) -> np.ndarray:
+def indices_at(file: h5py.File, key: str) -> np.ndarray:
+    """Image indices, sorted. Raises InputError where one is there twice; their range is not looked at."""
     indices = np.sort(hdf5.array(file, key, "iu", 1))
     twice = indices[:-1][np.diff(indices) == 0]
     if twice.size:
@@ -146,7 +153,8 @@ def _original(file: h5py.File) -> np.ndarray | None:
     return None if hdf5.find(file, "original_att") is None else hdf5.array(file, "original_att", "fiu", 2)
 
 
-def _backbone(source: Path, channels: int) -> str:
+def backbone_of(source: Path, channels: int) -> str:
+    """What made these features, from the name of the file or the number of channels."""
     for pattern, backbone in BACKBONES.items():
         if pattern in source.name:
             return backbone
@@ -157,9 +165,10 @@ def _backbone(source: Path, channels: int) -> str:
     )
 
 
-def _semantics(
+def semantics_of(
     file: h5py.File, source: Path, given: Mapping[str, Path], provenance: dict[str, Any]
 ) -> dict[str, np.ndarray]:
+    """The file's own attribute vectors and the given `.npy` files, by name; says in `provenance` which were given."""
     own = hdf5.find(file, "w2v_att") is not None
     if own and "word2vec" in given:
         raise InputError(f"{source}: already has word2vec (w2v_att); give {given['word2vec']} another name")
@@ -167,13 +176,13 @@ def _semantics(
         raise InputError(f"{source}: w2v_att is missing; give the vectors with --semantics word2vec=FILE.npy")
     provenance["semantics"] = {name: path.name for name, path in given.items()}
     vectors = {"word2vec": hdf5.array(file, "w2v_att", "f", 2)} if own else {}
-    return vectors | {name: _vectors(path) for name, path in given.items()}
+    return vectors | {name: npy_vectors(path) for name, path in given.items()}
 
 
-def _vectors(path: Path) -> np.ndarray:
+def npy_vectors(path: Path) -> np.ndarray:
     """(A, d) float32 of a .npy file."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; --semantics takes NAME=FILE.npy")
+        raise InputError(f"{path}: no such file; give a .npy file of (A, d) attribute vectors")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -190,7 +199,7 @@ def _given_fold(
     keys = ("train_loc", "val_loc")
     if any(hdf5.find(file, key) is None for key in keys):
         return None
-    parts = [_indices(file, key) for key in keys]
+    parts = [indices_at(file, key) for key in keys]
     for key, indices in zip(keys, parts, strict=True):
         if indices.size and not 0 <= indices[0] <= indices[-1] < len(labels):
             raise InputError(

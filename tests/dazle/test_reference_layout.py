@@ -57,6 +57,20 @@ def test_source_chunks_and_type_do_not_matter(tmp_path: Path, chunks: Any, dtype
     assert found.fingerprint == wanted.fingerprint
 
 
+def test_a_chunk_that_does_not_fit_into_memory_is_inflated_as_seldom_as_it_can_be(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    from dazle.reference_layout import ReferenceRegions
+
+    monkeypatch.setattr("dazle.reference_layout.LARGEST_SLAB", 20 * 8 * 6 * 4)
+    slabs, read = [], ReferenceRegions._slab
+    monkeypatch.setattr(ReferenceRegions, "_slab", lambda self, *ends: slabs.append(ends) or read(self, *ends))
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        maps = file.create_dataset("feature_map", data=np.ones((48, 8, 2, 3), "f4"), chunks=(48, 2, 1, 1))
+        assert sum(len(block) for block, _ in ReferenceRegions(maps).blocks()) == 48
+    assert slabs == [(0, 20), (20, 40), (40, 48)]
+
+
 def test_a_reference_file_reads_like_any_regions(tmp_path: Path) -> None:
     from dazle.reference_layout import ReferenceRegions
 
@@ -155,7 +169,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "fold shares": ({"train_loc": TRAINVAL, "val_loc": TRAINVAL}, "train_loc and val_loc share class 0"),
     "fold empty": ({"train_loc": TRAINVAL, "val_loc": TEST_SEEN}, "have 6 and 0 classes"),
     "fold range": ({"train_loc": TRAINVAL, "val_loc": np.array([48])}, r"val_loc runs 48\.\.48, outside"),
-    "deepfashion": ({"feature_map_train": np.ones(3)}, "DeepFashion's own layout is not read yet"),
+    "deepfashion": ({"feature_map_train": np.ones(3)}, "DeepFashion's own layout; import it with --preset deepfashion"),
 }  # fmt: skip
 
 
