@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmark.data_commands import app as data_app
+from benchmark.prepare_command import prepare
 from dazle.errors import InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -23,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+data_app.command()(prepare)
 app.add_typer(data_app, name="data")
 
 Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]

@@ -84,7 +84,7 @@ def plan(options: RunOptions) -> Plan:
         folds=options.folds,
         validation=options.validation,
         threads=options.threads,
-        device=_device(options.device),
+        device=choose_device(options.device),
     )
     cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
     if not options.validation:
@@ -119,7 +119,8 @@ def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
     return sorted(chosen.values(), key=lambda variant: order.index(variant.name))
 
 
-def _device(choice: str) -> str:
+def choose_device(choice: str) -> str:
+    """`cpu` or `cuda`, what `auto` finds here. Raises InputError where there is no GPU, or for another word."""
     if choice not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {choice!r} is not one of auto, cpu, cuda")
     if choice == "cpu":

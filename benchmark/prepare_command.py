@@ -1,0 +1,179 @@
+"""`python -m benchmark data prepare`: from the archives as their owners distribute them to a feature file."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.data_commands import Folder, summary
+from dazle.errors import InputError
+
+Progress = Callable[[str, int, int], object]  # what is done, how much of it, of how much
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dazle.datasets.raw import RawDataset
+
+# What each reader is given beside the images; the others' options are refused, not ignored.
+OPTIONS = {
+    "cub": ("splits", "split"),
+    "sun": ("splits",),
+    "awa2": ("splits",),
+    "deepfashion": ("annotations", "class_vectors"),
+}
+REQUIRED = {
+    "splits": "the folder of the xlsa17 archive with att_splits.mat",
+    "annotations": "the folder with list_category_img.txt and the others",
+}
+
+
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="cub, sun, awa2 or deepfashion.")],
+    images: Annotated[Path, typer.Option(help="Folder of the owners' images.")],
+    splits: Annotated[Path | None, typer.Option(help="Folder of xlsa17 (not for deepfashion).")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Folder of deepfashion's text files.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it; the dataset's name where left out.")] = None,
+    split: Annotated[str | None, typer.Option(help="proposed or standard (cub, T1 only).")] = None,
+    class_vectors: Annotated[str | None, typer.Option(help="train-only or paper (deepfashion).")] = None,
+    word_vectors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]FILE", help="Word vectors, or .npy (A, d); word2vec without a NAME. Repeatable."),
+    ] = None,
+    combine: Annotated[str, typer.Option(help="sum or average the words of an attribute's name.")] = "sum",
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Fill attributes without any vector.")] = False,
+    backbone: Annotated[str, typer.Option(help="A torchvision classifier or efficientnet-lite0.")] = "resnet101",
+    weights: Annotated[Path | None, typer.Option(help="Its weights, where nothing can be downloaded.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out images that are not readable.")] = False,
+    data: Folder = Path("data"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+) -> None:
+    """Check a dataset's archives, extract its regions, and write NAME.h5; the same command continues."""
+    from benchmark.runner import choose_device
+    from dazle.backbones import load_backbone
+    from dazle.datasets.prepare import prepare as write_features
+    from dazle.feature_file import check_identity
+
+    given = {"splits": splits, "annotations": annotations, "split": split, "class_vectors": class_vectors}
+    options = _options(dataset, given)
+    name = name or dataset
+    check_identity(name, dataset, "real")
+    target = data / f"{name}.h5"
+    if target.exists() and not overwrite:
+        raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
+    network = load_backbone(backbone, weights, choose_device(device))
+    with _progress(name) as progress:
+        if dataset == "deepfashion":  # its lists take minutes
+            options["progress"] = partial(progress, "reading lists of")
+        raw: RawDataset = importlib.import_module(f"dazle.datasets.{dataset}").read(images, name=name, **options)
+        for line in raw.notes:
+            print(f"  {line}")
+        raw = _with_vectors(raw, word_vectors or [], partial(_vectors, combine, allow_missing, progress))
+        features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=progress)
+    print(summary(features))
+    print(f"  written to {target}: {target.stat().st_size / 1e6:,.0f} MB")
+
+
+def _options(dataset: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What the dataset's reader takes, without what was left out."""
+    if dataset not in OPTIONS:
+        raise InputError(f"dataset {dataset!r}: use one of {', '.join(OPTIONS)}")
+    for key, value in given.items():
+        if value is not None and key not in OPTIONS[dataset]:
+            raise InputError(f"--{key.replace('_', '-')} {value}: is not for {dataset}; leave it out")
+    for key in OPTIONS[dataset]:
+        if key in REQUIRED and given[key] is None:
+            raise InputError(f"{dataset}: --{key} is missing; give {REQUIRED[key]}")
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _with_vectors(
+    raw: "RawDataset", words: Sequence[str], read: "Callable[[Sequence[str], Path], tuple[NDArray[Any], str]]"
+) -> "RawDataset":
+    """The dataset with attribute vectors from the user's files, and what they are in its provenance."""
+    from benchmark import __version__
+
+    brought: dict[str, NDArray[Any]] = {}
+    described: dict[str, str] = {}
+    for word in words:
+        name, file = _named_file(word)
+        if name in brought:
+            raise InputError(f"--word-vectors {word}: {name} is given twice; write OTHERNAME={file}")
+        brought[name], described[name] = read(raw.attribute_names, file)
+        print(f"  semantics {name}: {described[name]}" + ", in place of what lay beside" * (name in raw.semantics))
+    semantics = raw.semantics | brought
+    if not semantics:
+        print("  no attribute vectors: only `random` and `one-hot` semantics will run; bring some with --word-vectors")
+    made = {"word_vectors": described, "package": __version__}
+    return replace(raw, semantics=semantics, provenance=raw.provenance | made)
+
+
+def _named_file(word: str) -> tuple[str, Path]:
+    """`glove=FILE`, or a file alone, which is `word2vec`."""
+    from dazle.feature_file import check_name
+
+    name, equals, file = word.partition("=")
+    if not equals or Path(word).exists():
+        return "word2vec", Path(word)
+    check_name(name, "word vectors")
+    return name, Path(file)
+
+
+def _vectors(
+    combine: str, allow_missing: bool, progress: Progress, attributes: Sequence[str], file: Path
+) -> "tuple[NDArray[Any], str]":
+    """(A, d) float32, and what they are."""
+    from dazle.word_vectors import attribute_vectors, check_missing
+
+    if file.suffix == ".npy":
+        from dazle.reference_layout import npy_vectors
+
+        vectors = npy_vectors(file)
+        check_missing(vectors, attributes if len(attributes) == len(vectors) else (), file, allow_missing)
+        return vectors, file.name
+    if not attributes:
+        raise InputError(f"--word-vectors {file}: the archive has no names of attributes; give a .npy of (A, d)")
+    told = partial(progress, "reading vectors for")
+    vectors, unknown = attribute_vectors(attributes, file, combine, allow_missing, told)
+    return vectors, f"{file.name}, {combine} of an attribute's words; without a vector: {', '.join(unknown) or 'none'}"
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress]:
+    """A bar for each stage on a terminal, with its rate and the time left; in the end how fast the extraction was."""
+    from rich import progress as rich
+    from rich.console import Console
+    from rich.text import Text
+
+    class Rate(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> Text:
+            return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), Rate())
+    console = Console(stderr=True)
+    stages: dict[str, rich.TaskID] = {}
+    extracted: list[tuple[float, int]] = []
+    with rich.Progress(
+        *columns, rich.TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+
+        def update(doing: str, done: int, of: int) -> None:
+            if doing not in stages:  # begins where an interrupted run ended, which is no speed
+                stages[doing] = bar.add_task(f"{doing} {name}", total=of, completed=done)
+            bar.update(stages[doing], completed=done)
+            if doing == "extracting":
+                extracted.append((time.monotonic(), done))
+
+        yield update
+    (started, first), (ended, last) = extracted[0], extracted[-1]
+    if last > first:
+        seconds = ended - started
+        print(f"  extracted {last - first:,} images in {seconds:,.0f} s, {(last - first) / seconds:,.1f} images/s")

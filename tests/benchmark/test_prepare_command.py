@@ -1,0 +1,130 @@
+"""`data prepare`, as a person types it, on small archives laid out as the owners' ones."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import dazle.backbones
+from benchmark.cli import app
+from dazle.errors import InputError
+from dazle.feature_file import open_features
+from tests.dazle.datasets import deepfashion_archive
+from tests.dazle.datasets.archives import make_archive
+from tests.dazle.small_backbone import small_backbone
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAZLE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(dazle.backbones, "load_backbone", lambda name, weights, device: small_backbone())
+    return tmp_path / "data"
+
+
+def call(*words: Any) -> str:
+    """What the command printed. An InputError is raised for the main command line."""
+    result = CliRunner().invoke(app, ["data", "prepare", *map(str, words)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("dataset", ["cub", "sun", "awa2"])
+def test_an_archive_becomes_a_feature_file(dataset: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, dataset)
+    np.save(tmp_path / "vectors.npy", np.ones((5, 2), np.float32))
+    said = call(
+        dataset, "--images", archive.images, "--splits", archive.splits, "--word-vectors", tmp_path / "vectors.npy"
+    )
+    assert "images 48" in said and "semantics word2vec: vectors.npy" in said
+    assert "extracted 48 images in" in said and f"written to {data}/{dataset}.h5" in said
+    features = open_features(data / f"{dataset}.h5")
+    assert features.preset == dataset and features.semantics["word2vec"].shape == (5, 2)
+    assert (features.places is not None) == (dataset == "cub")
+    assert features.provenance["package"] and features.provenance["word_vectors"] == {"word2vec": "vectors.npy"}
+
+
+def test_deepfashion_becomes_a_feature_file(tmp_path: Path, data: Path) -> None:
+    deepfashion_archive.write(tmp_path)
+    said = call(
+        "deepfashion", "--images", tmp_path, "--annotations", tmp_path, "--class-vectors", "paper", "--name", "df"
+    )
+    assert "no attribute vectors: only `random` and `one-hot`" in said
+    assert open_features(data / "df.h5").preset == "deepfashion"
+
+
+def test_words_of_a_users_file_become_vectors(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "cub")
+    words = ("bill", "shape", "wing", "color", "size", "small", "eye", "belly", "red")
+    (tmp_path / "glove.txt").write_text("".join(f"{word} {place}.0 1.0\n" for place, word in enumerate(words)))
+    said = call(
+        "cub", "--images", archive.images, "--splits", archive.splits, "--name", "mine",
+        "--word-vectors", f"glove={tmp_path / 'glove.txt'}", "--combine", "average",
+    )  # fmt: skip
+    assert "glove.txt, average of an attribute's words; without a vector: dagger, blue, white" in said
+    vectors = open_features(data / "mine.h5").semantics["glove"]
+    np.testing.assert_allclose(vectors[0], [0.5, 1])
+
+
+@pytest.mark.parametrize("suffix", ["npy", "txt"])
+def test_an_attribute_without_a_vector_needs_a_word_of_consent(suffix: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "cub")
+    file = tmp_path / f"vectors.{suffix}"
+    vectors = np.ones((5, 2), np.float32)
+    vectors[1] = 0
+    np.save(tmp_path / "vectors.npy", vectors)
+    (tmp_path / "vectors.txt").write_text("bill 1.0 2.0\neye 1.0 2.0\nbelly 1.0 2.0\nsize 1.0 2.0\n")
+    words = ("cub", "--images", archive.images, "--splits", archive.splits, "--word-vectors", file)
+    with pytest.raises(InputError, match=r"no vector for 1 of 5 attributes .*wing.*--allow-missing"):
+        call(*words)
+    assert not data.exists()
+    call(*words, "--allow-missing")
+    assert not open_features(data / "cub.h5").semantics["word2vec"][1].any()
+
+
+def test_broken_images_stop_the_command_or_are_left_out(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "sun")
+    archive.image(4).write_bytes(b"no image")
+    words = ("sun", "--images", archive.images, "--splits", archive.splits)
+    with pytest.raises(InputError, match=r"1 of 48 images cannot be used: .*image_0004\.jpg"):
+        call(*words)
+    assert "left out: 1 of 48" in call(*words, "--skip-broken")
+    assert len(open_features(data / "sun.h5").labels) == 47
+
+
+def test_a_finished_file_is_replaced_only_when_told(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "awa2")
+    words = ("awa2", "--images", archive.images, "--splits", archive.splits)
+    call(*words)
+    with pytest.raises(InputError, match=r"awa2\.h5: exists already; add --overwrite"):
+        call(*words)
+    call(*words, "--overwrite")
+
+
+def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "cub", test_seen_loc=None, train_loc=None, val_loc=None)
+    call("cub", "--images", archive.images, "--splits", archive.splits, "--split", "standard", "--name", "cub-standard")
+    features = open_features(data / "cub-standard.h5")
+    assert not features.test_seen.size and len(features.test_unseen) == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("cubs", "--images", "."), "dataset 'cubs': use one of cub, sun, awa2, deepfashion"),
+        (("cub", "--images", "."), "cub: --splits is missing; give the folder of the xlsa17 archive"),
+        (("deepfashion", "--images", "."), "deepfashion: --annotations is missing"),
+        (("sun", "--images", ".", "--splits", ".", "--split", "standard"), "--split standard: is not for sun"),
+        (("cub", "--images", ".", "--splits", ".", "--class-vectors", "paper"), "--class-vectors paper: is not for"),
+        (("cub", "--images", ".", "--splits", ".", "--name", "sun"), "name 'sun' is for real features"),
+        (("cub", "--images", ".", "--splits", ".", "--name", "A B"), "name 'A B': use 1 to 64"),
+        (("cub", "--images", ".", "--splits", ".", "--device", "tpu"), "--device 'tpu' is not one of"),
+    ],
+)
+def test_wrong_words_are_answered_in_one_line(data: Path, words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        call(*words)
+    assert message in str(error.value) and "\n" not in str(error.value)
