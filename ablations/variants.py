@@ -109,6 +109,9 @@ register("fixed-word-vectors", "attribute semantics", "word vectors not trained"
 register("random-vectors", "attribute semantics", "random vectors, trained", {"model.semantics": "random"})
 register("one-hot", "attribute semantics", "an own vector each, trained", {"model.semantics": "one-hot"})
 
+# A row that starts from vectors of that name is left out on datasets whose features do not have them.
+register("glove", "attribute semantics", "GloVe vectors, trained", {"model.semantics": "glove"})
+
 register("ranking", "class loss", "pairwise ranking", {"loss.class_loss": "ranking"})
 
 register("raw-regions", "region normalisation", "regions keep their length", {"model.normalise_regions": False})

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +30,8 @@ class Job:
     """What a worker has to know beside the cell; nothing here can change a result."""
 
     out: Path
-    feature_file: Path | None  # None: simulated
-    memory_share: float  # of the machine's free memory that one worker may fill with features
+    feature_file: Path | None  # None: simulated on the fly
+    memory: int  # bytes that this worker may fill with features
     save_model: bool
 
     def record_path(self, cell: Cell) -> Path:
@@ -93,9 +92,22 @@ def feature_facts(cell: Cell) -> dict[str, Any]:
     }
 
 
-@cache
-def load_features(name: str, file: Path | None, memory_share: float) -> "FeatureSet":
-    """Opened once a worker; in memory where they fit into the worker's share of what is free."""
+_loaded: "dict[tuple[str, Path | None], FeatureSet]" = {}
+
+
+def load_features(name: str, file: Path | None, memory: int) -> "FeatureSet":
+    """Opened once a worker and one dataset at a time, in memory where it fits there, else read as it is needed.
+
+    All phases of a cell and all cells that follow share it.
+    """
+    key = (name, file)
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = _open(name, file, memory)
+    return _loaded[key]
+
+
+def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
     from dataclasses import replace
 
     if file is None:
@@ -105,8 +117,10 @@ def load_features(name: str, file: Path | None, memory_share: float) -> "Feature
     from dazle.feature_file import open_features
 
     features = open_features(file)
-    if features.regions.nbytes <= memory_share * environment.available_memory():
-        features = replace(features, regions=features.regions.load())
+    if features.regions.nbytes <= memory:
+        return replace(features, regions=features.regions.load())
+    # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
+    features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
     return features
 
 
@@ -119,7 +133,7 @@ def _train(cell: Cell, job: Job) -> dict[str, Any]:
     device = torch.device(cell.identity["device"])
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    features = load_features(cell.dataset.name, job.feature_file, job.memory_share)
+    features = load_features(cell.dataset.name, job.feature_file, job.memory)
     if features.fingerprint != cell.dataset.fingerprint:
         raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")
     folds = range(1, cell.identity["folds"] + 1) if cell.identity["validation"] else ()

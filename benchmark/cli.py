@@ -70,6 +70,12 @@ def run(
     data: Annotated[Path | None, typer.Option(envvar="DAZLE_DATA", help="Folder of prepared features.")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder; runs/SUITE-SOURCE where left out.")] = None,
     workers: Annotated[int | None, typer.Option(help="Cells at once; as many as the cores carry.")] = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="Features in memory, all workers together, such as 4GiB; half of what is free."
+        ),
+    ] = "",
     threads: Annotated[int, typer.Option(help="Threads a cell; part of its identity.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     set_: Annotated[
@@ -94,6 +100,7 @@ def run(
         data=data,
         out=out,
         workers=workers,
+        memory=_bytes(memory) if memory else None,
         threads=threads,
         device=device,
         overrides=_overrides(set_ or []),
@@ -138,6 +145,19 @@ def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _bytes(text: str) -> int:
+    """A size such as 4GiB, 700MiB or 2.5GB."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        size = TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        size = ByteSize(0)
+    if size < 1:
+        raise InputError(f"--memory {text!r} is not a size; write it as 4GiB, 700MiB or 2.5GB")
+    return size
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:

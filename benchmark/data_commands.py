@@ -17,6 +17,8 @@ import typer
 from dazle.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dazle.features import FeatureSet
 
 app = typer.Typer(help="Bring features in, look at them, check them.", no_args_is_help=True)
@@ -52,6 +54,93 @@ def import_file(
             semantics=_named_files(semantics or []), progress=progress,
         )  # fmt: skip
     print(summary(features))
+    seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
+    print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
+
+
+@app.command("add-semantics")
+def add_semantics(
+    name: Annotated[str, typer.Argument(help="The prepared dataset that gets the vectors.")],
+    semantics: Annotated[
+        list[str], typer.Option(metavar="NAME=FILE", help="A .npy file (A, d), or word vectors (word2vec or GloVe).")
+    ],
+    data: Folder = Path("data"),
+    combine: Annotated[str, typer.Option(help="The words of an attribute's name: sum or average.")] = "sum",
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Attributes without a vector start from zero.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace vectors of the same name.")] = False,
+) -> None:
+    """Give a prepared dataset further attribute vectors, for `--set model.semantics=NAME` and rows such as `glove`."""
+    from dazle.added_semantics import add, side_file
+    from dazle.feature_file import check_name, open_features
+
+    [path] = _prepared(data, name)
+    features = open_features(path, added=False)
+    for key, file in _named_files(semantics).items():
+        check_name(key, "semantics")
+        if key in features.semantics or key in ("random", "one-hot"):
+            raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
+        if side_file(path, key).exists() and not overwrite:
+            raise InputError(f"{side_file(path, key)}: exists already; add --overwrite to replace it")
+        vectors, about = _vectors(features, file, combine, allow_missing)
+        written = add(path, features, key, vectors, about)
+        print(f"{name}: {key}, {vectors.shape[0]} attributes x {vectors.shape[1]}, written to {written}")
+        print("\n".join(f"  {what.replace('_', ' ')}: {value}" for what, value in about.items()))
+
+
+def _vectors(
+    features: "FeatureSet", file: Path, combine: str, allow_missing: bool
+) -> "tuple[np.ndarray, dict[str, object]]":
+    """Attribute vectors of a .npy file or from word vectors, and where they come from."""
+    from dazle.reference_layout import npy_vectors
+    from dazle.word_vectors import attribute_vectors, check_missing
+
+    names = features.attribute_names
+    if file.suffix == ".npy":
+        vectors = npy_vectors(file)
+        check_missing(vectors, names, file, allow_missing)
+        return vectors, {"file": file.name}
+    if not names:
+        raise InputError(f"{file}: {features.name} does not know its attributes' names; give vectors as .npy (A, d)")
+    with _progress(f"reading {file.name}") as progress:
+        vectors, unknown = attribute_vectors(names, file, combine, allow_missing, progress)
+    return vectors, {"file": file.name, "combined_by": combine, "words_without_a_vector": ", ".join(unknown) or "none"}
+
+
+@app.command()
+def simulate(
+    name: Annotated[str, typer.Argument(help="cub, sun, awa2 or deepfashion; all where left out.")] = "",
+    full: Annotated[bool, typer.Option("--full", help="Write NAME-full.h5, of the real dataset's exact size.")] = False,
+    data: Folder = Path("data"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what has that name.")] = False,
+) -> None:
+    """Say what the simulated datasets are; with --full write one as large as the real one."""
+    from dazle.config import DATASETS
+    from dazle.datasets.simulated import simulate as small
+
+    if full:
+        _simulate_full(name, data, overwrite)
+        return
+    if name and name not in DATASETS:
+        raise InputError(f"simulate {name!r}: there are {', '.join(DATASETS)}")
+    print("simulated datasets are made on the fly by `run`; nothing is written (--full writes one of the real size)")
+    for each in (name,) if name else DATASETS:
+        print(summary(small(each)))
+
+
+def _simulate_full(name: str, data: Path, overwrite: bool) -> None:
+    from dazle.datasets.full_size import full_size
+    from dazle.feature_file import open_features, write
+
+    features = full_size(name)
+    target = data / f"{features.name}.h5"
+    if target.exists() and not overwrite:
+        raise InputError(f"{target}: exists already; add --overwrite to replace it")
+    started = time.monotonic()
+    with _progress(f"writing {features.name}") as progress:
+        write(target, features, progress)
+    print(summary(open_features(target)))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
     print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
 
@@ -105,7 +194,7 @@ def _named_files(pairs: list[str]) -> dict[str, Path]:
     for pair in pairs:
         name, equals, file = pair.partition("=")
         if not equals or not file:
-            raise InputError(f"--semantics {pair}: write NAME=FILE.npy")
+            raise InputError(f"--semantics {pair}: write NAME=FILE")
         if name in files:
             raise InputError(f"--semantics {pair}: {name} is given twice; use another name")
         files[name] = Path(file)

@@ -1,7 +1,7 @@
-"""Which features a run uses: prepared real ones, or simulated ones, never both."""
+"""Which features a run uses: real ones, or simulated ones, never both."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.matrix import Dataset
@@ -26,26 +26,38 @@ def resolve(
 ) -> tuple[list[Dataset], list[str]]:
     """The datasets of a run and lines that say what was left out and why.
 
-    `auto`: the named or the suite's own datasets that are prepared in `folder`; where none is, the simulated ones. A
-    dataset that was named and cannot be had from that source raises InputError.
+    `auto`: the named or the suite's own datasets that are prepared in `folder` as real; where none is, the simulated
+    ones: prepared as such (`cub-full`), or made on the fly. A dataset that was named and cannot be had from that source
+    raises InputError, so that a table never mixes the two.
     """
     if source not in SOURCES:
         raise InputError(f"--source {source!r} is not one of {', '.join(SOURCES)}")
     wanted = list(dict.fromkeys(names)) if names else list(suite_datasets)
     _check_known(wanted, folder)
-    prepared = [name for name in wanted if feature_path(folder, name).is_file()]
+    files = [feature_path(folder, name) for name in wanted]
+    prepared = {path.stem: _prepared(path) for path in files if path.is_file()}
+    real = [name for name in prepared if prepared[name].source == "real"]
     if source == "auto":
-        source = "real" if prepared else "simulated"
+        source = "real" if real else "simulated"
     if source == "simulated":
-        return [_simulated(name) for name in wanted], []
-    missing = [name for name in wanted if name not in prepared]
-    if missing and (names or not prepared):
-        raise InputError(
-            f"{missing[0]!r} is not prepared in {folder} ({feature_path(folder, missing[0])}); prepare it with "
-            "`python -m benchmark data`, or use --source simulated"
-        )
+        return [_simulated(name, prepared.get(name), folder) for name in wanted], []
+    missing = [name for name in wanted if name not in real]
+    if missing and (names or not real):
+        raise InputError(_not_real(missing[0], prepared, folder))
     notes = [f"{name} is left out: it is not prepared in {folder}" for name in missing]
-    return [_real(feature_path(folder, name)) for name in prepared], notes
+    return [prepared[name] for name in real], notes
+
+
+def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
+    path = feature_path(folder, name)
+    if name in prepared:
+        return (
+            f"{name!r} ({path}) is simulated, and a table never mixes sources; use --source simulated, or real datasets"
+        )
+    return (
+        f"{name!r} is not prepared in {folder} ({path}); prepare it with `python -m benchmark data`, or use "
+        "--source simulated"
+    )
 
 
 def _check_known(wanted: Sequence[str], folder: Path) -> None:
@@ -60,11 +72,16 @@ def _check_known(wanted: Sequence[str], folder: Path) -> None:
             )
 
 
-def _simulated(name: str) -> Dataset:
+def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:
     from dazle.datasets import simulated
 
+    if prepared is not None and prepared.source == "simulated":
+        return prepared
     if name not in simulated.SHAPES:
-        raise InputError(f"{name!r} has no simulated features; there are {', '.join(simulated.SHAPES)}")
+        raise InputError(
+            f"{name!r} ({feature_path(folder, name)}) is real; simulated features there are of "
+            f"{', '.join(simulated.SHAPES)}"
+        )
     shape = simulated.SHAPES[name]
     return Dataset(
         name=name,
@@ -82,7 +99,7 @@ def _simulated(name: str) -> Dataset:
     )
 
 
-def _real(path: Path) -> Dataset:
+def _prepared(path: Path) -> Dataset:
     from dazle.datasets.published_counts import has_published_counts
     from dazle.feature_file import open_features
 
@@ -101,4 +118,5 @@ def _real(path: Path) -> Dataset:
         attributes=features.attributes.shape[1],
         classes=(len(features.seen_classes), len(features.unseen_classes)),
         settings=preset(features.preset),
+        file=path,
     )

@@ -26,12 +26,26 @@ def suites() -> list[str]:
 
 
 def datasets() -> list[str]:
-    """A line a dataset: the simulated ones, then what is prepared."""
+    """A line a dataset: those made on the fly, then what is prepared."""
     from benchmark.datasets import data_folder
 
     folder = data_folder(None)
-    real = [f"  {path.stem:16} real, prepared in {folder}" for path in sorted(folder.glob("*.h5"))]
-    return [f"  {name:16} simulated, made on the fly" for name in DATASETS] + real
+    prepared = [
+        f"  {path.stem:16} {_source(path)}, prepared in {folder}"
+        for path in sorted(folder.glob("*.h5"))
+        if not path.name.startswith(".")
+    ]
+    return [f"  {name:16} simulated, made on the fly" for name in DATASETS] + prepared
+
+
+def _source(path: Path) -> str:
+    from dazle.errors import InputError
+    from dazle.feature_file import stored_source
+
+    try:
+        return stored_source(path)
+    except InputError:
+        return "damaged (python -m benchmark data verify)"
 
 
 LISTS: dict[str, Callable[[], list[str]]] = {"variants": variants, "suites": suites, "datasets": datasets}

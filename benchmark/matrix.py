@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from ablations.variants import Variant
@@ -17,6 +18,8 @@ from dazle.errors import InputError
 
 # Raise it when the meaning of a record changes without a change of any setting.
 IDENTITY_VERSION = 1
+# Attribute vectors that every dataset can have.
+MADE_SEMANTICS = ("random", "one-hot")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Dataset:
     attributes: int
     classes: tuple[int, int]  # seen, unseen
     settings: Settings  # before any variant
+    file: Path | None = None  # None: made on the fly
 
 
 @dataclass(frozen=True)
@@ -73,21 +77,30 @@ class Cell:
 
 
 def expand(variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int, conditions: Conditions) -> list[Cell]:
-    """All cells, in the order of the table: dataset, then variant, then seed."""
+    """All cells, in the order of the table: dataset, then variant, then seed.
+
+    A row that starts from attribute vectors which a dataset does not have is left out there.
+    """
     _check_overrides(variants, conditions.overrides)
     return [
         _cell(variant, dataset, seed, conditions)
         for dataset in datasets
         for variant in variants
+        if not lacking_semantics(variant, dataset)
         for seed in range(seeds)
     ]
+
+
+def lacking_semantics(variant: Variant, dataset: Dataset) -> bool:
+    """Whether the row itself names attribute vectors that the dataset does not have."""
+    return variant.changes.get("model.semantics", "random") not in (*dataset.semantics, *MADE_SEMANTICS)
 
 
 def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions) -> Cell:
     settings = dataset.settings.changed(variant.changes).changed(conditions.overrides)
     semantics = settings.model.semantics
-    if semantics not in dataset.semantics and semantics not in ("random", "one-hot"):
-        known = ", ".join([*dataset.semantics, "random", "one-hot"])
+    if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
+        known = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
         raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {known}")
     common = conditions.as_dict()
     # The overrides are in the settings already, and a setting that is overridden with its own value changes nothing.

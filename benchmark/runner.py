@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from ablations import suites, variants
 from ablations.variants import Variant
 from benchmark import store
 from benchmark.cell import Job
-from benchmark.datasets import data_folder, feature_path, resolve
-from benchmark.matrix import Cell, Conditions, expand
+from benchmark.datasets import data_folder, resolve
+from benchmark.environment import available_memory
+from benchmark.matrix import Cell, Conditions, Dataset, expand, lacking_semantics
 from dazle.errors import InputError
 from dazle.splits import FOLDS
 
+MIB = 2**20
 COMPLETE, INCOMPLETE = 0, 3
-# Of the free memory, what all workers together may fill with features.
+# Of the free memory, what all workers together may fill with features where `--memory` does not say it.
 FEATURE_MEMORY = 0.5
 
 
@@ -33,6 +36,7 @@ class RunOptions:
     data: Path | None = None
     out: Path | None = None
     workers: int | None = None
+    memory: int | None = None  # bytes
     threads: int = 1
     device: str = "auto"
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +55,7 @@ CHANGES_RESULT = frozenset(
     | {"threads", "device", "overrides", "base_seed", "folds", "validation"}
 )
 # What only says how, where and whether they are run.
-ONLY_RUNNING = frozenset(["out", "workers", "dry_run", "fail_fast", "retry_failed", "save_models"])
+ONLY_RUNNING = frozenset(["out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models"])
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Plan:
     conditions: Conditions
     notes: list[str]
     workers: int
-    folder: Path
+    memory: int  # bytes of features that all workers together may hold
 
 
 def plan(options: RunOptions) -> Plan:
@@ -87,14 +91,15 @@ def plan(options: RunOptions) -> Plan:
         device=choose_device(options.device),
     )
     cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
+    left_out = _without_semantics(rows, datasets)
     if not options.validation:
-        cells, left_out = _without_validated_margins(cells)
-        notes = [*notes, *left_out]
+        cells, without_margins = _without_validated_margins(cells)
+        left_out += without_margins
     if not cells:
-        raise InputError("no cell is left to run; choose other --variants")
+        raise InputError("; ".join([*left_out, "no cell is left to run: choose other --variants"]))
     out = options.out or Path("runs") / f"{suite.name}-{datasets[0].source}"
     workers = options.workers or default_workers(conditions.device, options.threads)
-    return Plan(out, cells, conditions, notes, workers, folder)
+    return Plan(out, cells, conditions, [*notes, *left_out], workers, _memory(options.memory, workers, cells))
 
 
 def default_workers(device: str, threads: int) -> int:
@@ -140,13 +145,51 @@ def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[
     return kept, [f"{name} is left out: its margin needs the validation phase" for name in needs]
 
 
+def _without_semantics(rows: Sequence[Variant], datasets: Sequence[Dataset]) -> list[str]:
+    """A line for each row that starts from attribute vectors which not all datasets have."""
+    lines = []
+    for row in rows:
+        without = [data.name for data in datasets if lacking_semantics(row, data)]
+        if without:
+            vectors = row.changes["model.semantics"]
+            lines.append(
+                f"{row.name} is left out on {', '.join(without)}: no attribute vectors {vectors!r} there "
+                "(data add-semantics brings them)"
+            )
+    return lines
+
+
+def _memory(asked: int | None, workers: int, cells: Sequence[Cell]) -> int:
+    """Bytes of features for all workers. InputError where they need more to read the files batch by batch."""
+    if asked is None:
+        return int(FEATURE_MEMORY * available_memory())
+    for cell in {cell.dataset.name: cell for cell in cells}.values():
+        least = least_memory(cell)
+        if asked // workers < least:
+            raise InputError(
+                f"--memory {ceil(asked / MIB)}MiB: {workers} workers need {ceil(workers * least / MIB)}MiB to read "
+                f"{cell.dataset.name} batch by batch; give more, or fewer --workers"
+            )
+    return asked
+
+
+def least_memory(cell: Cell) -> int:
+    """Bytes of features that a worker holds at least while it reads from the disk; 0 for what is made on the fly."""
+    from dazle.training import EVALUATION_BATCH
+
+    data = cell.dataset
+    regions, channels = data.regions
+    # In units of one batch of float16: as it is computed with 2, as it was read 1, those read ahead 2.
+    images = min(data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size))
+    return images * regions * (channels * 2 + 4) if data.file is not None else 0
+
+
 def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
     """How this machine runs the cell."""
-    real = cell.dataset.source == "real"
     return Job(
         out=chosen.out,
-        feature_file=feature_path(chosen.folder, cell.dataset.name) if real else None,
-        memory_share=FEATURE_MEMORY / chosen.workers,
+        feature_file=cell.dataset.file,
+        memory=chosen.memory // chosen.workers,
         save_model=options.save_models,
     )
 

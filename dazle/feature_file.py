@@ -23,6 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from dazle import hdf5
+from dazle.added_semantics import with_added
 from dazle.config import PRESETS
 from dazle.errors import InputError
 from dazle.features import ClassFold, FeatureSet, Places, check
@@ -151,10 +152,17 @@ def _write_regions(file: h5py.File, features: FeatureSet, progress: Progress) ->
     return fingerprint.hexdigest()
 
 
-def open_features(path: Path) -> FeatureSet:
+def stored_source(path: Path) -> str:
+    """`real` or `simulated`: what the file says of itself. Raises InputError where it cannot be read."""
+    with hdf5.opened(path) as file:
+        return str(_header(file, path)["source"])
+
+
+def open_features(path: Path, added: bool = True) -> FeatureSet:
     """Open a feature file: small arrays are read and checked, the regions stay on disk.
 
-    Raises InputError, one line with the file, for anything that is missing, damaged or contradicts itself.
+    `added` False leaves out attribute vectors that lie beside the file (`dazle.added_semantics`). Raises InputError,
+    one line with the file, for anything that is missing, damaged or contradicts itself.
     """
     path = Path(path)
     with hdf5.opened(path) as file:
@@ -172,7 +180,7 @@ def open_features(path: Path) -> FeatureSet:
             original_attributes=_optional(file, "original_attributes", "f"),
         )
     check(features, str(path))
-    return features
+    return with_added(features, path) if added else features
 
 
 def verify(path: Path, progress: Progress = lambda done, images: None) -> FeatureSet:

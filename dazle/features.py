@@ -42,6 +42,7 @@ class Regions:
     """
 
     in_memory = True
+    read_ahead = 0  # bytes that may be read before they are needed, where reading takes time
 
     def __init__(self, values: np.ndarray, norms: np.ndarray):
         self.shape: tuple[int, int, int] = values.shape
@@ -49,13 +50,23 @@ class Regions:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all regions in memory, N * R * D * 2."""
+        """Bytes of all regions and their norms in memory, N * R * (2 D + 4)."""
         images, regions, channels = self.shape
-        return images * regions * channels * 2
+        return images * regions * (channels * 2 + 4)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(n, R, D) float16, rows in the order of `indices`, which may be unsorted and repeat."""
         return self._values[indices]
+
+    def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
+        """Like `read`, into the first n rows of `values`: whoever reads for long does not ask for memory each time."""
+        if not self.in_memory:
+            values[: len(indices)] = self.read(indices)
+        elif len(indices) and not 0 <= indices.min() <= indices.max() < self.shape[0]:
+            raise IndexError(f"image indices {indices.min()}..{indices.max()} of {self.shape[0]} images")
+        else:
+            # `clip` alone writes to `out` without a copy in between.
+            np.take(self._values, indices, axis=0, out=values[: len(indices)], mode="clip")
 
     def read_norms(self, indices: np.ndarray) -> np.ndarray:
         """(n, R) float32: the length each region had before it was normalised."""

@@ -22,6 +22,13 @@ class Loss:
     class_loss: Tensor
     self_calibration: Tensor | None
 
+    def detached(self) -> "Loss":
+        """The values alone: whoever keeps a loss with its graph keeps megabytes a step."""
+        calibration = self.self_calibration
+        return Loss(
+            self.total.detach(), self.class_loss.detach(), None if calibration is None else calibration.detach()
+        )
+
 
 def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Loss:
     """`scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool."""

@@ -180,7 +180,7 @@ def semantics_of(
 
 
 def npy_vectors(path: Path) -> np.ndarray:
-    """(A, d) float32 of a .npy file."""
+    """(A, d) float32 of a .npy file. Raises InputError where it is none."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a .npy file of (A, d) attribute vectors")
     try:

@@ -6,7 +6,9 @@ reported is decided by whoever reads the record.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -98,20 +100,20 @@ def fit(
     )
     curve: list[CurvePoint] = []
     seconds, images, done = 0.0, 0, 0
-    for index, until in enumerate(plan.points):
-        started = time.perf_counter()
-        losses = []
-        for _ in range(until - done):
-            batch = next(batches)
-            losses.append(step(batch))
-            images += len(batch)
-        parts = _mean_loss(losses)
-        seconds += time.perf_counter() - started
-        done = until
-        where = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
-        point = where | judge(model, margins[index] if margins is not None else None) | {"loss": parts}
-        curve.append(point)
-        on_point(index, point, model)
+    with closing(step.regions.batches(batches)) as read:
+        for index, until in enumerate(plan.points):
+            started = time.perf_counter()
+            losses = []
+            for batch, regions in islice(read, until - done):
+                losses.append(step(batch, regions))
+                images += len(batch)
+            parts = _mean_loss(losses)
+            seconds += time.perf_counter() - started
+            done = until
+            where = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
+            point = where | judge(model, margins[index] if margins is not None else None) | {"loss": parts}
+            curve.append(point)
+            on_point(index, point, model)
     return Fitted(model, curve, seconds, images)
 
 
@@ -135,20 +137,20 @@ class _Step:
             foreach=True,
         )
 
-    def __call__(self, batch: NDArray[np.int64]) -> Loss:
+    def __call__(self, batch: NDArray[np.int64], regions: Tensor) -> Loss:
         labels = self.labels[torch.from_numpy(batch).to(self.labels.device)]
-        result = loss(self.model(self.regions[batch]).scores, labels, self.seen, self.settings.loss)
+        result = loss(self.model(regions).scores, labels, self.seen, self.settings.loss)
         self.optimizer.zero_grad(set_to_none=True)
         result.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return result
+        return result.detached()
 
 
 def _mean_loss(losses: Sequence[Loss]) -> dict[str, float | None]:
     """Means over the steps; read once a point, since reading a scalar waits for the device."""
 
     def mean(values: Sequence[Tensor | None]) -> float | None:
-        known = [value.detach() for value in values if value is not None]
+        known = [value for value in values if value is not None]
         return float(torch.stack(known).mean()) if known else None
 
     return {
@@ -200,9 +202,11 @@ class _Judge:
     def _scores(self, model: Model) -> tuple[NDArray[np.float32], int]:
         """(n, C) scores, and how many present attributes the arg-max region hits."""
         scores, hits = [], 0
-        for start in range(0, len(self.images), EVALUATION_BATCH):
-            rows = np.arange(start, min(start + EVALUATION_BATCH, len(self.images)))
-            out = model(self.regions[rows], peaks=self.pointing is not None)
+        count = len(self.images)
+        # Each of the two splits is sorted, so this is the order of the file.
+        chunks = [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in range(0, count, EVALUATION_BATCH)]
+        for rows, regions in self.regions.batches(chunks):
+            out = model(regions, peaks=self.pointing is not None)
             scores.append(out.scores.float().cpu().numpy())
             if self.pointing is not None and out.peaks is not None:
                 hits += self.pointing.hits(rows, out.peaks.cpu().numpy())

@@ -1,6 +1,7 @@
 """The contract of a variant, run on every registered one: a new row is tested by existing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,13 @@ from dazle.training import build, fit
 # A and C of the real sets; R = 49 and D = 2048 everywhere.
 SHAPES = {"cub": (312, 200), "sun": (102, 717), "awa2": (85, 50), "deepfashion": (1000, 46)}
 EVERY = pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
-features_of = cache(simulate)
+
+
+@cache
+def features_of(name: str) -> FeatureSet:
+    """Simulated features that have every set of attribute vectors that a row names."""
+    features = simulate(name)
+    return replace(features, semantics=features.semantics | {"glove": features.semantics["word2vec"][:, ::-1].copy()})
 
 
 def settings_of(variant: Variant, dataset: str = "cub") -> Settings:

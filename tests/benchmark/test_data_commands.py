@@ -68,7 +68,7 @@ def test_import_replaces_only_when_told(data: Path) -> None:
     [
         (("../up",), "name '../up': use 1 to 64"),
         (("sun",), "name 'sun' is for real features of the preset sun"),
-        (("small", "--semantics", "glove"), "--semantics glove: write NAME=FILE.npy"),
+        (("small", "--semantics", "glove"), "--semantics glove: write NAME=FILE"),
         (("small", "--semantics", "Glove=x.npy"), "semantics 'Glove': use 1 to 64"),
         (("small", "--semantics", "a=x.npy", "--semantics", "a=y.npy"), "a is given twice"),
         (("small", "--semantics", "a=none.npy"), "none.npy: no such file"),

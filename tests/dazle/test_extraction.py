@@ -183,7 +183,7 @@ def test_an_image_that_broke_meanwhile_is_named(folder: Path) -> None:
 
 def test_the_disk_must_hold_regions_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
-        free = IMAGES * (RECORD + 24)
+        free = IMAGES * (RECORD + 24 + 16)
 
     monkeypatch.setattr(extraction.shutil, "disk_usage", lambda path: Usage)
     work = WorkFile(folder / ".a.work", (IMAGES, 4, 3), SETTINGS)

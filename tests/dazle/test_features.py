@@ -97,7 +97,7 @@ def test_normalise_shows_what_is_not_finite_in_the_norm(value: float) -> None:
 def test_regions_in_memory_read_in_the_order_asked_for() -> None:
     regions = small().regions
     assert regions.in_memory and regions.load() is regions
-    assert regions.nbytes == 48 * 4 * 8 * 2
+    assert regions.nbytes == 48 * 4 * (8 * 2 + 4)
     rows = np.array([7, 3, 7])
     assert (regions.read(rows)[0] == regions.read(rows)[2]).all() and regions.read_norms(rows).shape == (3, 4)
     assert np.array_equal(np.concatenate([block for block, _ in regions.blocks()]), regions.read(np.arange(48)))
