@@ -26,7 +26,7 @@ def print_plan(chosen: Plan) -> None:
     datasets = {cell.dataset.name: cell.dataset for cell in cells}
     seeds = len({cell.seed for cell in cells})
     states = {cell.id: store.state(chosen.out, cell.id)[0] for cell in cells}
-    print(f"{len(cells)} cells = {len(rows)} variants x {len(datasets)} datasets x {seeds} seeds, into {chosen.out}")
+    print(f"{len(cells)} cells: {len(rows)} variants, {len(datasets)} datasets, {seeds} seeds, into {chosen.out}")
     for line in chosen.notes:
         print(f"  {line}")
     for name in rows:

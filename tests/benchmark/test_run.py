@@ -231,7 +231,7 @@ def test_three_folds_and_saved_models(tmp_path: Path) -> None:
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     done = benchmark(*QUICK, "--out", tmp_path / "out", "--dry-run")
     assert done.returncode == 0
-    assert "6 cells = 3 variants x 1 datasets x 2 seeds" in done.stdout
+    assert "6 cells: 3 variants, 1 datasets, 2 seeds" in done.stdout
     assert "expected time: up to" in done.stdout
     assert not (tmp_path / "out").exists()
 
