@@ -22,11 +22,12 @@ class Display:
         self,
         cells: Sequence[Cell],
         pending: Sequence[Cell],
+        done: int,
         workers: int,
         running: Callable[[], list[tuple[Cell, float]]],
     ) -> None:
         self.pending, self.workers, self.running = pending, workers, running
-        self.total, self.done, self.failed = len(cells), len(cells) - len(pending), 0
+        self.total, self.done, self.failed = len(cells), done, len(cells) - len(pending) - done
         self.seconds: dict[str, list[float]] = {}
         self.left = {cell.id: cell for cell in pending}
         self.console = Console(stderr=True)
@@ -41,6 +42,8 @@ class Display:
         self.progress.start()
         if self.done:
             self.say(f"{self.done} of {self.total} cells were done before; {len(self.pending)} to go")
+        if self.failed:
+            self.say(f"{self.failed} failed before and are left as they are; --retry-failed runs them again")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -34,8 +34,10 @@ def print_plan(chosen: Plan) -> None:
         print(f"  {name:26} {change or 'the full model'}")
     for data in datasets.values():
         print(f"  {data.name}: {data.source}, {data.images:,} images of {data.regions[0]} x {data.regions[1]}")
-    pending = [cell for cell in cells if states[cell.id] != "done"]
-    print(f"{len(cells) - len(pending)} done; {len(pending)} to run with {chosen.workers} workers")
+    pending = [cell for cell in cells if states[cell.id] in ("missing", "running")]
+    failed = sum(state == "failed" for state in states.values())
+    print(f"{len(cells) - len(pending) - failed} done, {failed} failed (--retry-failed runs them again)")
+    print(f"{len(pending)} to run with {chosen.workers} workers")
     if pending:
         expected = expected_seconds(pending) / chosen.workers
         print(f"expected time: up to {duration(expected)} (the full model's steps, timed now, for every row)")

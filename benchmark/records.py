@@ -1,9 +1,9 @@
 """What a finished cell leaves: one JSON, raw values and curves, statistics never; validated on writing and reading."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError, model_validator
 
 from benchmark.files import write_atomic
 from dazle.errors import InputError
@@ -80,6 +80,12 @@ class Record(_Strict):
     parameters: NonNegativeInt | None = None
     peak_memory: NonNegativeInt | None = None  # bytes
     error: str | None = None
+
+    @model_validator(mode="after")
+    def _done_has_a_curve(self) -> Self:
+        if self.status == "done" and (self.test is None or not self.test.curve):
+            raise ValueError("status is done, but there is no test curve")
+        return self
 
 
 def write_record(path: Path, record: Record) -> None:

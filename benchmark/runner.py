@@ -202,15 +202,16 @@ def run(options: RunOptions) -> int:
 
     chosen = plan(options)
     manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes)
-    if store.manifest_path(chosen.out).exists():
-        manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
     try:
+        if store.manifest_path(chosen.out).exists():
+            manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
         store.write_manifest(chosen.out, manifest)
     except OSError as error:
         raise InputError(f"--out {chosen.out} cannot be written ({error.strerror}); choose another folder") from None
     pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
     executor = Processes(chosen.workers, options.threads)
-    with Display(chosen.cells, pending, chosen.workers, executor.running) as display:
+    done = sum(store.state(chosen.out, cell.id)[0] == "done" for cell in chosen.cells)
+    with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:
         for line in chosen.notes:
             display.say(line)
         for ended in executor.run([(cell, job_of(cell, options, chosen)) for cell in pending]):

@@ -4,13 +4,15 @@ The manifest is written before the first cell, so what is missing can be told fr
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ablations.suites import find
 from benchmark.files import write_atomic
 from benchmark.matrix import Cell, Conditions
 from benchmark.records import Record, read_record
@@ -60,6 +62,20 @@ class Manifest(_Strict):
     notes: list[str]
     datasets: list[DatasetEntry]
     cells: list[Entry]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if not self.cells:
+            raise ValueError("it names no cell")
+        lacking = {cell.dataset for cell in self.cells} - {data.name for data in self.datasets}
+        if lacking:
+            raise ValueError(f"cells name datasets that it does not describe: {', '.join(sorted(lacking))}")
+        if len({(cell.variant, cell.dataset, cell.seed) for cell in self.cells}) < len(self.cells):
+            raise ValueError("it names a cell twice")
+        absent = {field.name for field in fields(Conditions)} - self.conditions.keys()
+        if absent:
+            raise ValueError(f"conditions lack {', '.join(sorted(absent))}")
+        return self
 
 
 def manifest_path(out: Path) -> Path:
@@ -150,11 +166,14 @@ def merged(old: Manifest, new: Manifest, out: Path) -> Manifest:
         raise InputError(f"{out} holds a run with {key} = {before}, this one has {now}; choose another --out")
     fresh = {cell.id for cell in new.cells}
     kept = [cell for cell in old.cells if cell.id not in fresh]
-    place = {(data.name): n for n, data in enumerate([*new.datasets, *old.datasets][::-1])}
     datasets = {data.name: data for data in [*old.datasets, *new.datasets]}
-    order = {name: n for n, name in enumerate(dict.fromkeys(cell.variant for cell in [*new.cells, *kept]))}
-    cells = sorted([*new.cells, *kept], key=lambda cell: (-place[cell.dataset], order[cell.variant], cell.seed))
-    update = {"created": old.created, "datasets": list(datasets.values()), "cells": cells}
+    rows = list(dict.fromkeys([*find(new.suite).variants, *(cell.variant for cell in [*kept, *new.cells])]))
+    names = list(datasets)
+    cells = sorted(
+        [*kept, *new.cells], key=lambda cell: (names.index(cell.dataset), rows.index(cell.variant), cell.seed)
+    )
+    notes = list(dict.fromkeys([*old.notes, *new.notes]))
+    update = {"created": old.created, "notes": notes, "datasets": list(datasets.values()), "cells": cells}
     return new.model_copy(update=update)
 
 
@@ -211,6 +230,8 @@ def frame(out: Path) -> "pd.DataFrame":
 
 def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
     status, record, why = state(out, entry.id)
+    if record is not None and not _belongs(record, entry, data):
+        status, record, why = "missing", None, f"{record_path(out, entry.id)}: is of another cell; remove it, run again"
     test = record.test if record is not None else None
     return {
         **entry.model_dump(exclude={"id"}),
@@ -221,10 +242,16 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "validation": [_curve(phase.curve) for phase in record.validation] if record is not None else [],
         "test": _curve(test.curve) if test is not None else [],
         "seconds": record.seconds if record is not None else float("nan"),
-        "images_per_second": test.images_trained / test.train_seconds if test is not None else float("nan"),
+        "images_per_second": test.images_trained / test.train_seconds if test and test.train_seconds else float("nan"),
         "peak_memory": record.peak_memory if record is not None else None,
         "parameters": record.parameters if record is not None else None,
     }
+
+
+def _belongs(record: Record, entry: Entry, data: DatasetEntry) -> bool:
+    """A record is of the cell that the manifest says, down to the source of its features."""
+    said = (record.dataset, record.seed, record.identity.get("source"), record.identity.get("features"))
+    return said == (entry.dataset, entry.seed, data.source, data.fingerprint)
 
 
 def _curve(points: Sequence[Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from dazle.errors import InputError
 
@@ -52,7 +52,7 @@ class TrainingSettings(_Frozen):
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 50
     balanced_batches: bool = False
-    learning_rate: PositiveFloat = 1e-4
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
     weight_decay: Weight = 1e-4
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     # A curve has a point every so many steps; None: one at the end of each epoch.

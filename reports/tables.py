@@ -123,7 +123,7 @@ def _seeds_note(seeds: int) -> str:
     if seeds == 1:
         return "1 seed, so no spread and no interval"
     spread = f"{seeds} seeds; ± is the sample standard deviation over seeds"
-    return f"{spread}, [ ] the 95 % interval of the paired t test over the seeds that both variants have"
+    return f"{spread}, [ ] the 95 % interval of the paired t test over the seeds that both have, each row for itself"
 
 
 def _pointing_note(chosen: pd.DataFrame) -> str:

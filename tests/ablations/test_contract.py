@@ -102,7 +102,7 @@ def test_the_state_survives_safetensors(variant: Variant, tmp_path: Path) -> Non
 
 
 @EVERY
-def test_initial_weights_and_batches_are_those_of_the_full_model(variant: Variant) -> None:
+def test_initial_weights_are_those_of_the_full_model(variant: Variant) -> None:
     """Paired by construction: what agrees in shape starts from the same numbers."""
     features = features_of("cub")
     full = build(features, final_phase(features), settings_of(find("dazle")), 1, "cub", 0)
@@ -156,8 +156,8 @@ def test_the_registry_refuses_what_would_be_ambiguous() -> None:
         register("no-lambda", "self-calibration", "the same", {"loss.lambda": 0})
     with pytest.raises(InputError, match=r"unknown setting 'loss.lamda'; the nearest is 'loss.lambda'"):
         register("typo", "self-calibration", "?", {"loss.lamda": 0.5})
-    register("lambda-0.5", "self-calibration", "five times its weight", {"loss.lambda": 0.5})
-    assert find("lambda-0.5").change == "loss.lambda = 0.5"
+    register("made-for-this-test", "self-calibration", "another weight", {"loss.lambda": 0.371})
+    assert find("made-for-this-test").change == "loss.lambda = 0.371"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
@@ -165,7 +165,25 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         find("unifrom")
 
 
-def test_batches_do_not_depend_on_the_variant() -> None:
+def test_all_variants_of_a_seed_see_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dazle.training as training
+
+    draw, seen = training.index_batches, []
+
+    def watched(*arguments: object) -> Iterator[np.ndarray]:
+        seen.append([*draw(*arguments)])  # type: ignore[arg-type]
+        return iter(seen[-1])
+
+    monkeypatch.setattr(training, "index_batches", watched)
+    features = features_of("cub")
+    for name in ("dazle", "uniform", "one-hot", "random-vectors"):
+        settings = settings_of(find(name)).changed({"training.epochs": 1})
+        fit(features, final_phase(features), settings, (1, "cub", 0), torch.device("cpu"))
+    assert len(seen) == 4
+    assert all(np.array_equal(a, b) for other in seen[1:] for a, b in zip(seen[0], other, strict=True))
+
+
+def test_batches_are_drawn_as_the_reference_draws_them() -> None:
     from dazle.batches import index_batches
 
     labels = np.repeat(np.arange(5), 20)

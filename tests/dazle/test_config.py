@@ -35,6 +35,7 @@ def test_presets_are_the_table_of_the_released_notebooks() -> None:
         ({"training.epoch": 3}, "unknown setting 'training.epoch'; the nearest is 'training.epochs'"),
         ({"training.epochs": 0}, "setting training.epochs = 0 is not valid"),
         ({"training.learning_rate": "fast"}, "setting training.learning_rate = 'fast' is not valid"),
+        ({"training.learning_rate": float("inf")}, "setting training.learning_rate = inf is not valid"),
         ({"loss.test_margin": "best"}, "setting loss.test_margin = 'best' is not valid"),
         ({"loss.lambda": float("nan")}, "setting loss.lambda = nan is not valid"),
         ({"model.region_attention": "denes"}, "setting model.region_attention = 'denes' is not valid"),
