@@ -16,6 +16,7 @@ import numpy as np
 from benchmark import environment
 from benchmark.matrix import Cell
 from benchmark.records import PhaseRecord, Record, write_record
+from benchmark.store import record_path
 
 if TYPE_CHECKING:
     import torch
@@ -34,9 +35,6 @@ class Job:
     memory: int  # bytes that this worker may fill with features
     save_model: bool
 
-    def record_path(self, cell: Cell) -> Path:
-        return self.out / "cells" / f"{cell.id}.json"
-
 
 def run_cell(cell: Cell, job: Job) -> Record:
     """Trains the cell and writes its record; a failure becomes a record too, with the traceback."""
@@ -46,7 +44,18 @@ def run_cell(cell: Cell, job: Job) -> Record:
         results = _train(cell, job)
     except Exception:
         results = {"status": "failed", "error": traceback.format_exc()}
-    record = Record(
+    record = _record(cell, started, time.perf_counter() - clock, **results)
+    write_record(record_path(job.out, cell.id), record)
+    return record
+
+
+def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
+    """The record of a cell whose worker could not write one."""
+    return _record(cell, datetime.now(UTC), seconds, status="failed", error=reason)
+
+
+def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Record:
+    return Record(
         id=cell.id,
         variant=cell.variant.name,
         dataset=cell.dataset.name,
@@ -55,27 +64,8 @@ def run_cell(cell: Cell, job: Job) -> Record:
         features=feature_facts(cell),
         environment=environment.describe(),
         started=started.isoformat(timespec="seconds"),
-        seconds=time.perf_counter() - clock,
-        **results,
-    )
-    write_record(job.record_path(cell), record)
-    return record
-
-
-def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
-    """The record of a cell whose worker could not write one."""
-    return Record(
-        id=cell.id,
-        status="failed",
-        variant=cell.variant.name,
-        dataset=cell.dataset.name,
-        seed=cell.seed,
-        identity=dict(cell.identity),
-        features=feature_facts(cell),
-        environment=environment.describe(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
-        error=reason,
+        **results,
     )
 
 

@@ -136,9 +136,11 @@ def status(out: Out) -> None:
 @app.command()
 def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest") -> None:
     """Write the report of a run again, from its records."""
-    if protocol not in ("honest", "last", "oracle"):
-        raise InputError(f"--protocol {protocol!r} is not one of honest, last, oracle")
     from benchmark.reporting import write_report
+    from reports.selection import PROTOCOLS
+
+    if protocol not in PROTOCOLS:
+        raise InputError(f"--protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
 
     print(write_report(out, protocol).read_text(encoding="utf-8"))
 

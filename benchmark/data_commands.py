@@ -7,7 +7,7 @@ Prepared features live in one folder as NAME.h5. Everything heavy is imported in
 import difflib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,28 +83,27 @@ def add_semantics(
             raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
         if side_file(path, key).exists() and not overwrite:
             raise InputError(f"{side_file(path, key)}: exists already; add --overwrite to replace it")
-        vectors, about = _vectors(features, file, combine, allow_missing)
+        with _progress(f"reading {file.name}") as progress:
+            vectors, about = attribute_vectors_of(features.attribute_names, file, combine, allow_missing, progress)
         written = add(path, features, key, vectors, about)
         print(f"{name}: {key}, {vectors.shape[0]} attributes x {vectors.shape[1]}, written to {written}")
         print("\n".join(f"  {what.replace('_', ' ')}: {value}" for what, value in about.items()))
 
 
-def _vectors(
-    features: "FeatureSet", file: Path, combine: str, allow_missing: bool
-) -> "tuple[np.ndarray, dict[str, object]]":
-    """Attribute vectors of a .npy file or from word vectors, and where they come from."""
+def attribute_vectors_of(
+    names: Sequence[str], file: Path, combine: str, allow_missing: bool, progress: Callable[[int, int], object]
+) -> "tuple[np.ndarray, dict[str, str]]":
+    """(A, d) float32 of a .npy file or from word vectors, and where they come from."""
     from dazle.reference_layout import npy_vectors
     from dazle.word_vectors import attribute_vectors, check_missing
 
-    names = features.attribute_names
     if file.suffix == ".npy":
         vectors = npy_vectors(file)
-        check_missing(vectors, names, file, allow_missing)
+        check_missing(vectors, names if len(names) == len(vectors) else (), file, allow_missing)
         return vectors, {"file": file.name}
     if not names:
-        raise InputError(f"{file}: {features.name} does not know its attributes' names; give vectors as .npy (A, d)")
-    with _progress(f"reading {file.name}") as progress:
-        vectors, unknown = attribute_vectors(names, file, combine, allow_missing, progress)
+        raise InputError(f"{file}: the names of the attributes are not known; give vectors as .npy (A, d)")
+    vectors, unknown = attribute_vectors(names, file, combine, allow_missing, progress)
     return vectors, {"file": file.name, "combined_by": combine, "words_without_a_vector": ", ".join(unknown) or "none"}
 
 

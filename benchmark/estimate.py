@@ -66,13 +66,13 @@ def _timed(cell: Cell) -> tuple[float, float]:
 
     from dazle.losses import loss
     from dazle.model import Model
+    from dazle.training import DTYPES
 
     data, settings = cell.dataset, cell.dataset.settings
     torch.set_num_threads(cell.identity["threads"])
     attributes = torch.rand(sum(data.classes), data.attributes)
     model = Model(settings.model, torch.randn(data.attributes, 300), attributes, data.regions[1], "estimate")
-    dtype = {"float32": torch.float32, "bf16": torch.bfloat16}[cell.settings.training.precision]
-    regions = torch.rand(IMAGES, *data.regions).to(dtype)
+    regions = torch.rand(IMAGES, *data.regions).to(DTYPES[cell.settings.training.precision])
     seen = torch.arange(sum(data.classes)) < data.classes[0]
     labels = torch.zeros(IMAGES, dtype=torch.long)
     optimizer = torch.optim.RMSprop(model.parameters(), momentum=0.9)

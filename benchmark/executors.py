@@ -19,6 +19,7 @@ from typing import Protocol
 from benchmark.cell import Job, failed_record, run_cell
 from benchmark.matrix import Cell
 from benchmark.records import Record, write_record
+from benchmark.store import record_path
 
 # How long a runner waits before it asks again for a cell that another runner holds.
 PATIENCE_SECONDS = 1.0
@@ -90,7 +91,7 @@ class Processes:
         except Exception as error:
             reason = f"the record could not be written: {error!r}"
         record = failed_record(cell, reason, time.monotonic() - since)
-        write_record(job.record_path(cell), record)
+        write_record(record_path(job.out, cell.id), record)
         return record, self._pool()
 
     @staticmethod
@@ -129,7 +130,7 @@ def work_on(cell: Cell, job: Job) -> Record | None:
 
     try:
         with lock(job.out, cell.id) as held:
-            path = job.record_path(cell)
+            path = record_path(job.out, cell.id)
             status, record, _ = state(job.out, cell.id) if path.exists() else ("missing", None, None)
             if record is None or status == "failed":
                 record = run_cell(cell, job)

@@ -56,6 +56,12 @@ class Conditions:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
+def identity_hash(identity: Mapping[str, Any]) -> str:
+    """The id of the cell with that identity: 20 hex digits."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
 @dataclass(frozen=True)
 class Cell:
     """variant x dataset x seed. `identity` is all that `id` hashes; the variant's name is not in it."""
@@ -68,8 +74,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return identity_hash(self.identity)
 
     @property
     def title(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.data_commands import Folder, summary
+from benchmark.data_commands import Folder, attribute_vectors_of, summary
 from dazle.errors import InputError
 
 Progress = Callable[[str, int, int], object]  # what is done, how much of it, of how much
@@ -61,6 +61,7 @@ def prepare(
     from dazle.backbones import load_backbone
     from dazle.datasets.prepare import prepare as write_features
     from dazle.feature_file import check_identity
+    from dazle.word_vectors import check_missing
 
     given = {"splits": splits, "annotations": annotations, "split": split, "class_vectors": class_vectors}
     options = _options(dataset, given)
@@ -76,7 +77,14 @@ def prepare(
         raw: RawDataset = importlib.import_module(f"dazle.datasets.{dataset}").read(images, name=name, **options)
         for line in raw.notes:
             print(f"  {line}")
-        raw = _with_vectors(raw, word_vectors or [], partial(_vectors, combine, allow_missing, progress))
+        told = partial(progress, "reading vectors for")
+        raw = _with_vectors(
+            raw,
+            word_vectors or [],
+            partial(attribute_vectors_of, combine=combine, allow_missing=allow_missing, progress=told),
+        )
+        for key in raw.semantics:
+            check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
         features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=progress)
     print(summary(features))
     print(f"  written to {target}: {target.stat().st_size / 1e6:,.0f} MB")
@@ -96,19 +104,22 @@ def _options(dataset: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_vectors(
-    raw: "RawDataset", words: Sequence[str], read: "Callable[[Sequence[str], Path], tuple[NDArray[Any], str]]"
+    raw: "RawDataset",
+    words: Sequence[str],
+    read: "Callable[[Sequence[str], Path], tuple[NDArray[Any], dict[str, str]]]",
 ) -> "RawDataset":
     """The dataset with attribute vectors from the user's files, and what they are in its provenance."""
     from benchmark import __version__
 
     brought: dict[str, NDArray[Any]] = {}
-    described: dict[str, str] = {}
+    described: dict[str, dict[str, str]] = {}
     for word in words:
         name, file = _named_file(word)
         if name in brought:
             raise InputError(f"--word-vectors {word}: {name} is given twice; write OTHERNAME={file}")
         brought[name], described[name] = read(raw.attribute_names, file)
-        print(f"  semantics {name}: {described[name]}" + ", in place of what lay beside" * (name in raw.semantics))
+        about = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in described[name].items())
+        print(f"  semantics {name}: {about}" + ", in place of what lay beside" * (name in raw.semantics))
     semantics = raw.semantics | brought
     if not semantics:
         print("  no attribute vectors: only `random` and `one-hot` semantics will run; bring some with --word-vectors")
@@ -125,25 +136,6 @@ def _named_file(word: str) -> tuple[str, Path]:
         return "word2vec", Path(word)
     check_name(name, "word vectors")
     return name, Path(file)
-
-
-def _vectors(
-    combine: str, allow_missing: bool, progress: Progress, attributes: Sequence[str], file: Path
-) -> "tuple[NDArray[Any], str]":
-    """(A, d) float32, and what they are."""
-    from dazle.word_vectors import attribute_vectors, check_missing
-
-    if file.suffix == ".npy":
-        from dazle.reference_layout import npy_vectors
-
-        vectors = npy_vectors(file)
-        check_missing(vectors, attributes if len(attributes) == len(vectors) else (), file, allow_missing)
-        return vectors, file.name
-    if not attributes:
-        raise InputError(f"--word-vectors {file}: the archive has no names of attributes; give a .npy of (A, d)")
-    told = partial(progress, "reading vectors for")
-    vectors, unknown = attribute_vectors(attributes, file, combine, allow_missing, told)
-    return vectors, f"{file.name}, {combine} of an attribute's words; without a vector: {', '.join(unknown) or 'none'}"
 
 
 @contextmanager

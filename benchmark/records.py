@@ -5,17 +5,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError, model_validator
 
-from benchmark.files import write_atomic
+from benchmark.matrix import identity_hash
 from dazle.errors import InputError
+from dazle.files import write_atomic
 
 Percent = Annotated[float, Field(ge=0, le=100.000001, allow_inf_nan=False)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Nothing unknown, nothing changed later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class LossParts(_Strict):
+class LossParts(Strict):
     """Means over the steps since the point before; None where the part was not in the loss."""
 
     total: FiniteFloat
@@ -23,7 +26,7 @@ class LossParts(_Strict):
     self_calibration: FiniteFloat | None
 
 
-class Point(_Strict):
+class Point(Strict):
     """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`.
 
     None where no image of a seen class is judged (CUB's standard split), and pointing where no place is known.
@@ -47,7 +50,7 @@ class Point(_Strict):
     correct_T1: list[NonNegativeInt]
 
 
-class PhaseRecord(_Strict):
+class PhaseRecord(Strict):
     """One training: its label space (class ids, which of them seen, images judged of each) and its curve."""
 
     name: str
@@ -61,7 +64,7 @@ class PhaseRecord(_Strict):
     curve: list[Point]
 
 
-class Record(_Strict):
+class Record(Strict):
     """A cell that ended: `done` with its phases, or `failed` with the traceback."""
 
     version: Literal[1] = 1
@@ -82,9 +85,14 @@ class Record(_Strict):
     error: str | None = None
 
     @model_validator(mode="after")
-    def _done_has_a_curve(self) -> Self:
+    def _holds_together(self) -> Self:
+        """The id is the hash of the identity, so a record that was changed or moved is not the cell's any more."""
         if self.status == "done" and (self.test is None or not self.test.curve):
             raise ValueError("status is done, but there is no test curve")
+        if self.id != identity_hash(self.identity):
+            raise ValueError("the id is not that of the identity")
+        if (self.dataset, self.seed) != (self.identity.get("dataset"), self.identity.get("seed")):
+            raise ValueError("dataset and seed are not those of the identity")
         return self
 
 

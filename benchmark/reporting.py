@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmark import store
-from benchmark.files import write_atomic
+from dazle.files import write_atomic
 
 
 def write_report(out: Path, protocol: str = "honest") -> Path:

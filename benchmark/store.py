@@ -10,23 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ablations.suites import find
-from benchmark.files import write_atomic
 from benchmark.matrix import Cell, Conditions
-from benchmark.records import Record, read_record
+from benchmark.records import Record, Strict, read_record
 from dazle.errors import InputError
+from dazle.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Entry(_Strict):
+class Entry(Strict):
     """One cell of a manifest, with what the table says of its row."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
@@ -38,7 +34,7 @@ class Entry(_Strict):
     seed: int
 
 
-class DatasetEntry(_Strict):
+class DatasetEntry(Strict):
     """One dataset of a manifest."""
 
     name: str
@@ -50,7 +46,7 @@ class DatasetEntry(_Strict):
     about: str  # sizes and schedule, for captions
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """What a run is meant to hold. `conditions` are the fields of `matrix.Conditions`."""
 
     version: Literal[1] = 1
@@ -230,8 +226,6 @@ def frame(out: Path) -> "pd.DataFrame":
 
 def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
     status, record, why = state(out, entry.id)
-    if record is not None and not _belongs(record, entry, data):
-        status, record, why = "missing", None, f"{record_path(out, entry.id)}: is of another cell; remove it, run again"
     test = record.test if record is not None else None
     return {
         **entry.model_dump(exclude={"id"}),
@@ -246,12 +240,6 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "peak_memory": record.peak_memory if record is not None else None,
         "parameters": record.parameters if record is not None else None,
     }
-
-
-def _belongs(record: Record, entry: Entry, data: DatasetEntry) -> bool:
-    """A record is of the cell that the manifest says, down to the source of its features."""
-    said = (record.dataset, record.seed, record.identity.get("source"), record.identity.get("features"))
-    return said == (entry.dataset, entry.seed, data.source, data.fingerprint)
 
 
 def _curve(points: Sequence[Any]) -> list[dict[str, Any]]:

@@ -7,8 +7,6 @@ be taken for these without a sign.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from safetensors.numpy import save
 
 from dazle.errors import InputError
 from dazle.features import FeatureSet, check
+from dazle.files import write_atomic
 
 KEY = "vectors"
 
@@ -39,18 +38,7 @@ def add(features_file: Path, features: FeatureSet, name: str, vectors: np.ndarra
     check(widened, str(features_file))
     path = side_file(features_file, name)
     identity = {"features": features.fingerprint, "sha256": widened.semantics_sha256(name)}
-    content = save({KEY: vectors}, {**identity, "about": json.dumps(about)})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_atomic(path, save({KEY: vectors}, {**identity, "about": json.dumps(about)}))
     return path
 
 

@@ -68,14 +68,14 @@ def attribute_vectors(
     return vectors.astype(np.float32), [word for word in forms if word not in found]
 
 
-def check_missing(vectors: np.ndarray, names: Sequence[str], file: Path, allow_missing: bool) -> None:
+def check_missing(vectors: np.ndarray, names: Sequence[str], where: Path | str, allow_missing: bool) -> None:
     """Raise InputError where an attribute's vector is all zero, unless that is allowed."""
     zero = np.flatnonzero(~vectors.any(axis=1))
     if zero.size and not allow_missing:
         which = ", ".join(repr(names[a]) if names else str(a) for a in zero[:3]) + (", .." if zero.size > 3 else "")
         raise InputError(
-            f"{file}: no vector for {zero.size} of {len(vectors)} attributes ({which}); use other vectors, or let them "
-            "start from zero with --allow-missing"
+            f"{where}: no vector for {zero.size} of {len(vectors)} attributes ({which}); use other vectors, or let "
+            "them start from zero with --allow-missing"
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dazle.datasets import deepfashion_lists as lists
-from dazle.datasets.published_counts import PUBLISHED, counts
+from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset
 from dazle.datasets.xlsa17 import semantics_beside
 from dazle.errors import InputError
@@ -91,7 +91,7 @@ def read(
         notes=(),
     )
     described = (*_vector_notes(table, kept, class_vectors), f"class folds: {FOLDS_SAID}", f"semantics: {said}")
-    return replace(raw, notes=(*_count_notes(raw), *notes, *described, *missing))
+    return replace(raw, notes=(*count_notes(raw), *notes, *described, *missing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,15 +219,6 @@ def _provenance(files: dict[str, Path], table: _Table, kept: np.ndarray, choice:
         "category_ids": ", ".join(map(str, kept)),
         "folds": FOLDS_SAID,
     }
-
-
-def _count_notes(raw: RawDataset) -> list[str]:
-    found, published = counts(raw), PUBLISHED["deepfashion"]
-    differs = [f"{key} {number:,}" for key, number in published.items() if found[key] != number]
-    said = "found: " + ", ".join(f"{key} {number:,}" for key, number in found.items())
-    if differs:
-        return [said, f"not the published counts ({', '.join(differs)}): no published number stands beside these"]
-    return [said, "exactly the published counts"]
 
 
 def _vector_notes(table: _Table, kept: np.ndarray, choice: str) -> list[str]:

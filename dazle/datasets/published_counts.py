@@ -3,11 +3,14 @@
 A published number may stand only beside features that have exactly these counts; a subset is another dataset.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from dazle.features import FeatureSet
+
+if TYPE_CHECKING:
+    from dazle.datasets.raw import RawDataset
 
 PUBLISHED: dict[str, dict[str, int]] = {
     "cub": {"images": 11_788, "attributes": 312, "seen classes": 150, "unseen classes": 50,
@@ -47,6 +50,16 @@ def counts(features: Described) -> dict[str, int]:
         "test_seen": len(features.test_seen),
         "test_unseen": len(features.test_unseen),
     }
+
+
+def count_notes(raw: "RawDataset") -> list[str]:
+    """What to say of a raw dataset's counts: what was found, and how it differs from the published ones."""
+    found, published = counts(raw), PUBLISHED[raw.preset]
+    said = "found: " + ", ".join(f"{key} {number:,}" for key, number in found.items())
+    differs = [f"{key} {number:,}" for key, number in published.items() if found[key] != number]
+    if differs:
+        return [said, f"not the published counts ({', '.join(differs)}): no published number stands beside these"]
+    return [said, "exactly the published counts"]
 
 
 def has_published_counts(features: FeatureSet) -> bool:

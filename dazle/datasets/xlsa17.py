@@ -13,7 +13,7 @@ import numpy as np
 
 from dazle.datasets.image_folder import check_paths, find_images, spelled_classes, stored_name
 from dazle.datasets.matlab import MatFile
-from dazle.datasets.published_counts import PUBLISHED, counts
+from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset
 from dazle.datasets.xlsa17_splits import Splits, read_splits
 from dazle.errors import InputError
@@ -62,7 +62,10 @@ def read(images: Path, folder: Path, *, name: str, preset: str, split: str = "pr
         provenance=_provenance(splits, split, fold_note) | {"semantics": semantics_note},
         notes=(),
     )
-    found = [*_count_notes(raw, split), compared, *_split_notes(splits, len(labels)), f"class folds: {fold_note}"]
+    said = count_notes(raw)
+    if split == "standard":
+        said[1:] = ["the standard split: no seen class is tested, so T1 and U are all there is"]
+    found = [*said, compared, *_split_notes(splits, len(labels)), f"class folds: {fold_note}"]
     return replace(raw, notes=(*found, f"semantics: {semantics_note}"))
 
 
@@ -214,19 +217,6 @@ def _provenance(splits: Splits, split: str, folds: str) -> dict[str, Any]:
     if splits.negative:
         said["negative_attributes_set_to_0"] = splits.negative
     return said
-
-
-def _count_notes(raw: RawDataset, split: str) -> list[str]:
-    found, published = counts(raw), PUBLISHED[raw.preset]
-    notes = ["found: " + ", ".join(f"{key} {number:,}" for key, number in found.items())]
-    differs = [f"{key} {number:,}" for key, number in published.items() if found[key] != number]
-    if split == "standard":
-        notes.append("the standard split: no seen class is tested, so T1 and U are all there is")
-    elif differs:
-        notes.append(f"not the published counts ({', '.join(differs)}): no published number stands beside these")
-    else:
-        notes.append("exactly the published counts")
-    return notes
 
 
 def _split_notes(splits: Splits, images: int) -> list[str]:

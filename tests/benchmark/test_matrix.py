@@ -12,6 +12,15 @@ from dazle.errors import InputError
 
 CONDITIONS = Conditions({}, base_seed=214, folds=1, validation=True, threads=1, device="cpu")
 
+CHANGES = [
+    {"base_seed": 1},
+    {"folds": 3},
+    {"validation": False},
+    {"threads": 2},
+    {"device": "cuda"},
+    {"overrides": {"training.epochs": 3}},
+]
+
 
 @pytest.fixture(scope="module")
 def cub() -> Dataset:
@@ -35,26 +44,13 @@ def test_every_option_of_a_run_is_sorted() -> None:
     assert names >= CHANGES_RESULT | ONLY_RUNNING
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"base_seed": 1},
-        {"folds": 3},
-        {"validation": False},
-        {"threads": 2},
-        {"device": "cuda"},
-        {"overrides": {"training.epochs": 3}},
-    ],
-    ids=lambda change: next(iter(change)),
-)
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_every_condition_is_in_the_id(cub: Dataset, change: dict) -> None:
     assert one(cub, conditions=replace(CONDITIONS, **change)).id != one(cub).id
 
 
 def test_every_field_of_the_conditions_is_tried_above() -> None:
-    assert {field.name for field in fields(Conditions)} == {
-        "base_seed", "folds", "validation", "threads", "device", "overrides"
-    }  # fmt: skip
+    assert {name for change in CHANGES for name in change} == {field.name for field in fields(Conditions)}
 
 
 def test_features_semantics_seed_and_version_are_in_the_id(cub: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,12 +39,14 @@ def test_an_archive_becomes_a_feature_file(dataset: str, tmp_path: Path, data: P
     said = call(
         dataset, "--images", archive.images, "--splits", archive.splits, "--word-vectors", tmp_path / "vectors.npy"
     )
-    assert "images 48" in said and "semantics word2vec: vectors.npy" in said
+    assert "images 48" in said and "semantics word2vec: file vectors.npy" in said
     assert "extracted 48 images in" in said and f"written to {data}/{dataset}.h5" in said
     features = open_features(data / f"{dataset}.h5")
     assert features.preset == dataset and features.semantics["word2vec"].shape == (5, 2)
     assert (features.places is not None) == (dataset == "cub")
-    assert features.provenance["package"] and features.provenance["word_vectors"] == {"word2vec": "vectors.npy"}
+    assert features.provenance["package"] and features.provenance["word_vectors"] == {
+        "word2vec": {"file": "vectors.npy"}
+    }
 
 
 def test_deepfashion_becomes_a_feature_file(tmp_path: Path, data: Path) -> None:
@@ -56,6 +58,18 @@ def test_deepfashion_becomes_a_feature_file(tmp_path: Path, data: Path) -> None:
     assert open_features(data / "df.h5").preset == "deepfashion"
 
 
+def test_rows_of_zeros_beside_the_splits_are_not_taken_silently(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "cub")
+    vectors = np.ones((5, 2), np.float32)
+    vectors[3] = 0
+    np.save(archive.splits / "w2v.npy", vectors)
+    words = ("cub", "--images", archive.images, "--splits", archive.splits)
+    with pytest.raises(InputError, match="cub, semantics word2vec: no vector for 1 of 5 attributes"):
+        call(*words)
+    call(*words, "--allow-missing")
+    assert not open_features(data / "cub.h5").semantics["word2vec"][3].any()
+
+
 def test_words_of_a_users_file_become_vectors(tmp_path: Path, data: Path) -> None:
     archive = make_archive(tmp_path, "cub")
     words = ("bill", "shape", "wing", "color", "size", "small", "eye", "belly", "red")
@@ -64,7 +78,7 @@ def test_words_of_a_users_file_become_vectors(tmp_path: Path, data: Path) -> Non
         "cub", "--images", archive.images, "--splits", archive.splits, "--name", "mine",
         "--word-vectors", f"glove={tmp_path / 'glove.txt'}", "--combine", "average",
     )  # fmt: skip
-    assert "glove.txt, average of an attribute's words; without a vector: dagger, blue, white" in said
+    assert "file glove.txt; combined by average; words without a vector dagger, blue, white" in said
     vectors = open_features(data / "mine.h5").semantics["glove"]
     np.testing.assert_allclose(vectors[0], [0.5, 1])
 

@@ -4,16 +4,18 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from benchmark.files import write_atomic
+from benchmark.matrix import identity_hash
 from benchmark.records import Record, read_record, write_record
 from dazle.errors import InputError
+from dazle.files import write_atomic
 
-ID = "0123456789abcdef0123"
+IDENTITY = {"dataset": "cub", "seed": 0}
+ID = identity_hash(IDENTITY)
 
 
 def record(**changes: object) -> Record:
     fields = {
-        "id": ID, "status": "failed", "variant": "dazle", "dataset": "cub", "seed": 0, "identity": {}, "features": {},
+        "id": ID, "status": "failed", "variant": "dazle", "dataset": "cub", "seed": 0, "identity": IDENTITY, "features": {},
         "environment": {}, "started": "2000-01-01T00:00:00+00:00", "seconds": 1.0, "error": "Traceback: x",
     }  # fmt: skip
     return Record(**fields | changes)
@@ -40,6 +42,22 @@ def test_what_is_wrong_in_a_record_is_named(tmp_path: Path, key: str, value: obj
     path = tmp_path / f"{ID}.json"
     path.write_text(json.dumps(json.loads(record().model_dump_json()) | {key: value}))
     with pytest.raises(InputError, match=f"{key} is not valid"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"identity": IDENTITY | {"source": "real"}}, "the id is not that of the identity"),
+        ({"seed": 1}, "dataset and seed are not those of the identity"),
+        ({"dataset": "sun"}, "dataset and seed are not those of the identity"),
+        ({"status": "done", "test": None}, "there is no test curve"),
+    ],
+)
+def test_a_record_that_was_changed_is_not_the_cells_any_more(tmp_path: Path, changes: dict, line: str) -> None:
+    path = tmp_path / f"{ID}.json"
+    path.write_text(json.dumps(json.loads(record().model_dump_json()) | changes))
+    with pytest.raises(InputError, match=line):
         read_record(path)
 
 

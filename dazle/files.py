@@ -5,16 +5,16 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Writes `text` under a temporary name beside `path`, flushes it to the disk, and renames it over `path`.
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Writes `content` (text as UTF-8) beside `path`, flushes it to the disk, and renames it over `path`.
 
     Whoever reads sees the old file or the new one. A process that dies in between leaves a file ending in `.tmp`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
