@@ -89,7 +89,11 @@ def fit(
     """
     plan = schedule(settings.training, len(phase.train))
     model = build(features, phase, settings, *seed).to(device)
-    step = _Step(model, features, phase, settings, device)
+    step = Step(model, torch.from_numpy(phase.seen).to(device), settings)
+    reader = RegionReader(
+        features, phase.train, settings.model.normalise_regions, DTYPES[settings.training.precision], device
+    )
+    labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
     judge = _Judge(features, phase, settings, device)
     batches = index_batches(
         features.labels[phase.train],
@@ -100,12 +104,12 @@ def fit(
     )
     curve: list[CurvePoint] = []
     seconds, images, done = 0.0, 0, 0
-    with closing(step.regions.batches(batches)) as read:
+    with closing(reader.batches(batches)) as read:
         for index, until in enumerate(plan.points):
             started = time.perf_counter()
             losses = []
             for batch, regions in islice(read, until - done):
-                losses.append(step(batch, regions))
+                losses.append(step(regions, labels[torch.from_numpy(batch).to(device)]))
                 images += len(batch)
             parts = _mean_loss(losses)
             seconds += time.perf_counter() - started
@@ -117,18 +121,13 @@ def fit(
     return Fitted(model, curve, seconds, images)
 
 
-class _Step:
-    """One optimiser step on a batch of positions in `phase.train`."""
+class Step:
+    """One optimiser step on regions that are ready: what training repeats, and what the throughput table measures."""
 
-    def __init__(
-        self, model: Model, features: FeatureSet, phase: Phase, settings: Settings, device: torch.device
-    ) -> None:
+    def __init__(self, model: Model, seen: Tensor, settings: Settings) -> None:
+        """`model` lies on the device that trains; `seen`: (C,) bool of its label space, on the same device."""
         chosen = settings.training
-        self.model, self.settings = model, settings
-        dtype = DTYPES[chosen.precision]
-        self.regions = RegionReader(features, phase.train, settings.model.normalise_regions, dtype, device)
-        self.labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
-        self.seen = torch.from_numpy(phase.seen).to(device)
+        self.model, self.seen, self.settings = model, seen, settings
         self.optimizer = torch.optim.RMSprop(
             model.parameters(),
             lr=chosen.learning_rate,
@@ -137,8 +136,8 @@ class _Step:
             foreach=True,
         )
 
-    def __call__(self, batch: NDArray[np.int64], regions: Tensor) -> Loss:
-        labels = self.labels[torch.from_numpy(batch).to(self.labels.device)]
+    def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
+        """`regions`: (B, R, D) in the precision of the settings; `labels`: (B,) positions in C, of seen classes."""
         result = loss(self.model(regions).scores, labels, self.seen, self.settings.loss)
         self.optimizer.zero_grad(set_to_none=True)
         result.total.backward()  # type: ignore[no-untyped-call]
