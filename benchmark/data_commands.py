@@ -7,13 +7,14 @@ Prepared features live in one folder as NAME.h5. Everything heavy is imported in
 import difflib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.progress import progress
 from dazle.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def import_file(
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
     started = time.monotonic()
-    with _progress(f"importing {name}") as progress:
+    with progress(name) as update:
         features = import_reference(
             file, target, name=name, preset=preset, backbone=backbone,
-            semantics=_named_files(semantics or []), progress=progress,
+            semantics=_named_files(semantics or []), progress=partial(update, "importing"),
         )  # fmt: skip
     print(summary(features))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
@@ -83,8 +84,10 @@ def add_semantics(
             raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
         if side_file(path, key).exists() and not overwrite:
             raise InputError(f"{side_file(path, key)}: exists already; add --overwrite to replace it")
-        with _progress(f"reading {file.name}") as progress:
-            vectors, about = attribute_vectors_of(features.attribute_names, file, combine, allow_missing, progress)
+        with progress(file.name) as update:
+            vectors, about = attribute_vectors_of(
+                features.attribute_names, file, combine, allow_missing, partial(update, "reading")
+            )
         written = add(path, features, key, vectors, about)
         print(f"{name}: {key}, {vectors.shape[0]} attributes x {vectors.shape[1]}, written to {written}")
         print("\n".join(f"  {what.replace('_', ' ')}: {value}" for what, value in about.items()))
@@ -137,8 +140,8 @@ def _simulate_full(name: str, data: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it")
     started = time.monotonic()
-    with _progress(f"writing {features.name}") as progress:
-        write(target, features, progress)
+    with progress(features.name) as update:
+        write(target, features, partial(update, "writing"))
     print(summary(open_features(target)))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
     print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
@@ -158,8 +161,8 @@ def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
     from dazle.feature_file import verify
 
     def check(path: Path) -> None:
-        with _progress(f"verifying {path.stem}") as progress:
-            features = verify(path, progress)
+        with progress(path.stem) as update:
+            features = verify(path, partial(update, "verifying"))
         print(f"{path.stem}: ok, {len(features.labels):,} images, fingerprint {features.fingerprint[:12]}")
 
     _each(data, name, check)
@@ -225,16 +228,3 @@ def _prepared(data: Path, name: str | None) -> list[Path]:
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
         raise InputError(f"{data}: no features named {name!r}; {hint}")
     return [found[names.index(name)]]
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, gone when it is done; its function takes images done and images in all."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, images: bar.update(task, completed=done, total=images)

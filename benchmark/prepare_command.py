@@ -2,8 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.data_commands import Folder, attribute_vectors_of, summary
+from benchmark.progress import Progress, progress
 from dazle.errors import InputError
-
-Progress = Callable[[str, int, int], object]  # what is done, how much of it, of how much
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,21 +69,28 @@ def prepare(
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
     network = load_backbone(backbone, weights, choose_device(device))
-    with _progress(name) as progress:
+    with progress(name) as update:
+        told = _Extraction(update)
         if dataset == "deepfashion":  # its lists take minutes
-            options["progress"] = partial(progress, "reading lists of")
+            options["progress"] = partial(told, "reading lists of")
         raw: RawDataset = importlib.import_module(f"dazle.datasets.{dataset}").read(images, name=name, **options)
         for line in raw.notes:
             print(f"  {line}")
-        told = partial(progress, "reading vectors for")
         raw = _with_vectors(
             raw,
             word_vectors or [],
-            partial(attribute_vectors_of, combine=combine, allow_missing=allow_missing, progress=told),
+            partial(
+                attribute_vectors_of,
+                combine=combine,
+                allow_missing=allow_missing,
+                progress=partial(told, "reading vectors for"),
+            ),
         )
         for key in raw.semantics:
             check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
-        features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=progress)
+        features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=told)
+    if rate := told.rate():
+        print(rate)
     print(summary(features))
     print(f"  written to {target}: {target.stat().st_size / 1e6:,.0f} MB")
 
@@ -138,34 +143,21 @@ def _named_file(word: str) -> tuple[str, Path]:
     return name, Path(file)
 
 
-@contextmanager
-def _progress(name: str) -> Iterator[Progress]:
-    """A bar for each stage on a terminal, with its rate and the time left; in the end how fast the extraction was."""
-    from rich import progress as rich
-    from rich.console import Console
-    from rich.text import Text
+class _Extraction:
+    """Passes progress on and remembers how fast images were extracted: a run that continues counts only its own."""
 
-    class Rate(rich.ProgressColumn):
-        def render(self, task: rich.Task) -> Text:
-            return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+    def __init__(self, told: Progress) -> None:
+        self.told = told
+        self.seen: list[tuple[float, int]] = []
 
-    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), Rate())
-    console = Console(stderr=True)
-    stages: dict[str, rich.TaskID] = {}
-    extracted: list[tuple[float, int]] = []
-    with rich.Progress(
-        *columns, rich.TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    def __call__(self, doing: str, done: int, of: int) -> None:
+        if doing == "extracting":
+            self.seen.append((time.monotonic(), done))
+        self.told(doing, done, of)
 
-        def update(doing: str, done: int, of: int) -> None:
-            if doing not in stages:  # begins where an interrupted run ended, which is no speed
-                stages[doing] = bar.add_task(f"{doing} {name}", total=of, completed=done)
-            bar.update(stages[doing], completed=done)
-            if doing == "extracting":
-                extracted.append((time.monotonic(), done))
-
-        yield update
-    (started, first), (ended, last) = extracted[0], extracted[-1]
-    if last > first:
+    def rate(self) -> str | None:
+        if not self.seen or self.seen[0][1] == self.seen[-1][1]:
+            return None
+        (started, first), (ended, last) = self.seen[0], self.seen[-1]
         seconds = ended - started
-        print(f"  extracted {last - first:,} images in {seconds:,.0f} s, {(last - first) / seconds:,.1f} images/s")
+        return f"  extracted {last - first:,} images in {seconds:,.0f} s, {(last - first) / seconds:,.1f} images/s"
