@@ -77,6 +77,8 @@ def _usable(
     say(f"left out: {complaint}")
     provenance = raw.provenance | {"left_out_images": [raw.image_files[image] for image in found.broken]}
     whole = np.setdiff1d(np.arange(len(raw.images)), list(found.broken))
+    for emptied in np.setdiff1d(raw.labels, raw.labels[whole]):
+        say(f"class {raw.class_names[emptied]}: none of its images is left")
     return replace(without(raw, found.broken), provenance=provenance), found.sizes[whole]
 
 

@@ -47,13 +47,21 @@ class RawDataset:
 
 
 def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
-    """The dataset without some images (broken ones, say): the others keep their order and move up."""
+    """The dataset without some images (broken ones, say): the others keep their order and move up.
+
+    A seen class that has no image left to train on leaves the class folds.
+    """
     kept = np.setdiff1d(np.arange(len(raw.images)), list(images))
 
     def moved(indices: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isin(kept, indices))
 
     points = raw.key_points
+    seen = raw.labels[np.setdiff1d(raw.trainval, list(images))]
+    folds = (
+        ClassFold(np.intersect1d(fold.train_classes, seen), np.intersect1d(fold.validation_classes, seen))
+        for fold in raw.folds
+    )
     return replace(
         raw,
         images=tuple(raw.images[image] for image in kept),
@@ -62,5 +70,6 @@ def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
         trainval=moved(raw.trainval),
         test_seen=moved(raw.test_seen),
         test_unseen=moved(raw.test_unseen),
+        folds=tuple(folds),
         key_points=points and replace(points, points=points.points[kept], present=points.present[kept]),
     )

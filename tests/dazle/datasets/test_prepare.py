@@ -149,6 +149,18 @@ def test_broken_images_can_be_left_out_of_everything(tmp_path: Path) -> None:
     assert features.regions.shape[0] == 47
 
 
+def test_a_class_without_any_readable_image_leaves_the_folds(tmp_path: Path) -> None:
+    raw = raw_dataset(tmp_path)
+    emptied = int(raw.folds[0].validation_classes[0])
+    for image in np.flatnonzero(raw.labels == emptied):
+        raw.images[image].unlink()
+    features, said, _ = run(raw, tmp_path, skip_broken=True)
+    assert said[-1] == f"class {raw.class_names[emptied]}: none of its images is left"
+    for before, after in zip(raw.folds, features.folds, strict=True):
+        for name in ("train_classes", "validation_classes"):
+            np.testing.assert_array_equal(getattr(after, name), np.setdiff1d(getattr(before, name), [emptied]))
+
+
 def test_the_wrong_folder_is_not_skipped(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
     raw = replace(raw, images=tuple(tmp_path / "elsewhere" / path.name for path in raw.images))
