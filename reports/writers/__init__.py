@@ -1,0 +1,1 @@
+"""Four ways to print a `reports.table.Table`, one module each, each with `render(table) -> str`."""

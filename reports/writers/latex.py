@@ -1,0 +1,114 @@
+r"""Tables as LaTeX (booktabs), one `table` environment each, and a document that holds several.
+
+The rule a caller must know: everything compiles with plain pdflatex and the packages of `PREAMBLE`. Letters beyond
+Latin, for which its fonts have nothing, are printed as their code (U+4E2D).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from reports.table import Mark, Table, clean
+
+PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[a4paper, landscape, margin=15mm]{geometry}
+\usepackage{array, booktabs, graphicx}
+"""
+# A text column whose longest entry has more characters than this is broken into lines.
+UNBROKEN, BROKEN_WIDTH = 34, "55mm"
+SPECIAL = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "×": r"$\times$", "Δ": r"$\Delta$", "≈": r"$\approx$", "≥": r"$\geq$", "≤": r"$\leq$",
+    "λ": r"$\lambda$", "†": r"\textdagger{}", "—": "---", "–": "--", "…": r"\dots{}", "−": "$-$", "·": r"$\cdot$",
+    "→": r"$\rightarrow$", "²": r"$^2$", "\N{NO-BREAK SPACE}": "~", "'": r"\textquotesingle{}",
+    '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "\N{WORD JOINER}": "{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
+} | {character: f"\\{character}" for character in "&%$#_{}"}  # fmt: skip
+# What T1 fonts print as it is: ASCII, Latin-1's letters and Latin Extended-A.
+PRINTABLE = re.compile(r"[ -~À-ÖØ-öø-ſ]")
+
+
+def render(table: Table) -> str:
+    """The `table` environment, shrunk to the width of the line where it is wider; its label is `tab:NAME`."""
+    letters = table.footnotes
+    notes = [escape(line) for line in table.legend] + [f"({letters[note]}) {escape(note)}" for note in letters]
+    below = r"\par\smallskip\parbox{\linewidth}{\footnotesize " + r"\\ ".join(notes) + "}\n" if notes else ""
+    return (
+        "\\begin{table}[tbp]\n\\centering\\footnotesize\n"
+        f"\\caption{{{escape(table.caption)}}}\n\\label{{tab:{table.name}}}\n"
+        f"\\sbox0{{%\n{_tabular(table)}}}%\n"
+        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi\n"
+        f"{below}\\end{{table}}\n"
+    )
+
+
+def document(tables: Iterable[Table], title: str, notes: Sequence[str], numbers: Mapping[str, str]) -> str:
+    """A whole file: the macros of `numbers` (see `macros`), title, notes as paragraphs, and the tables."""
+    paragraphs = "\n\n".join(escape(note) for note in notes)
+    # A page each: floats that pile up would run into TeX's limit of them.
+    pages = "\n\\clearpage\n".join(render(table) for table in tables)
+    return (
+        f"{PREAMBLE}{macros(numbers)}\\begin{{document}}\n\\section*{{{escape(title)}}}\n{paragraphs}\n\n"
+        f"{pages}\\end{{document}}\n"
+    )
+
+
+def macros(numbers: Mapping[str, str]) -> str:
+    r"""A `\newcommand` for every name (letters only) with its number, so that prose quotes what was measured."""
+    for name in numbers:
+        if not re.fullmatch("[A-Za-z]+", name):
+            raise ValueError(f"macro name {name!r}: letters only")
+    return "".join(f"\\newcommand{{\\{name}}}{{{number(text)}}}\n" for name, text in numbers.items())
+
+
+def escape(text: str) -> str:
+    r"""One line that prints as itself, also where it follows a `\\`, which would take a `[` or `*` for its own."""
+    apart = re.sub(r"([-,])(?=\1)", "\\1\N{WORD JOINER}", clean(text))  # T1 fonts make one character of -- and of ,,
+    escaped = "".join(_character(character) for character in apart)
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
+
+
+def number(text: str) -> str:
+    """The same for a number as `Cell.shown` gives it, with minus signs that are minus signs."""
+    return escape(text.replace("-", "−"))
+
+
+def _character(character: str) -> str:
+    if character in SPECIAL:
+        return SPECIAL[character]
+    return character if PRINTABLE.fullmatch(character) else f"U+{ord(character):04X}"
+
+
+def _tabular(table: Table) -> str:
+    cells = [[_cell(table, r, c) for c in range(len(table.columns))] for r in range(len(table.rows))]
+    names = [(escape(column.group), escape(column.name)) for column in table.columns]
+    grouped = any(group for group, _ in names)
+    frame = pd.DataFrame(cells, columns=pd.MultiIndex.from_tuples(names) if grouped else [name for _, name in names])
+    styler = frame.style.hide(axis="index")
+    return styler.to_latex(hrules=True, column_format=_format(table), multicol_align="c")
+
+
+def _format(table: Table) -> str:
+    return "".join(_alignment(table, index) for index in range(len(table.columns)))
+
+
+def _alignment(table: Table, index: int) -> str:
+    column = table.columns[index]
+    if column.kind == "number":
+        return "r"
+    longest = max((len(row.cells[index].shown(column)) for row in table.rows), default=0)
+    return "l" if longest <= UNBROKEN else f">{{\\raggedright\\arraybackslash}}p{{{BROKEN_WIDTH}}}"
+
+
+def _cell(table: Table, row: int, column: int) -> str:
+    cell = table.rows[row].cells[column]
+    if table.repeats(row, column):
+        return ""
+    shown = cell.shown(table.columns[column])
+    shown = number(shown) if cell.value is not None else escape(shown)
+    shown = f"\\textbf{{{shown}}}" if Mark.BEST in cell.marks else shown
+    references = "".join(f"\\textsuperscript{{{table.footnotes[note]}}}" for note in cell.notes)
+    return shown + (f"\\,{escape(cell.symbols)}" if cell.symbols else "") + references

@@ -1,0 +1,51 @@
+"""Tables as Markdown that GitHub and pandoc read, and that can be read in a terminal as it is."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from reports.table import Mark, Table, clean
+
+
+def render(table: Table, number: int | None = None) -> str:
+    """Caption, grid, legend and footnotes; `number` makes the caption begin with `Table N.`."""
+    title = f"**Table {number}.** " if number is not None else ""
+    letters = table.footnotes
+    below = [escape(line) for line in table.legend] + [f"({letters[note]}) {escape(note)}" for note in letters]
+    blocks = [title + escape(table.caption), _grid(table), "\n".join(f"- {line}" for line in below)]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def document(tables: Iterable[Table], title: str, notes: Sequence[str] = ()) -> str:
+    """A page: title, notes as paragraphs, then the tables, numbered."""
+    blocks = [f"# {escape(title)}\n", *(f"{escape(note)}\n" for note in notes)]
+    return "\n".join(blocks + [render(table, number) for number, table in enumerate(tables, start=1)])
+
+
+def escape(text: str) -> str:
+    """One line that stays text: no tag, entity, emphasis, code, formula, link, cell border, heading or list."""
+    line = clean(text).replace("\\", "\\\\")
+    line = re.sub(r"&(?=#?\w+;)", "&amp;", line).replace("<", "&lt;")
+    line = re.sub(r"([|*`~$])", r"\\\1", line)
+    line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # inside a word it is no emphasis
+    line = re.sub(r"\](?=[(\[:])", r"\\]", line)
+    return re.sub(r"^(?=[#>+=-])", r"\\", line)
+
+
+def _grid(table: Table) -> str:
+    cells = [[_cell(table, r, c) for c in range(len(table.columns))] for r in range(len(table.rows))]
+    align = ["left" if column.kind == "text" else "right" for column in table.columns]
+    headers = [escape(column.title) for column in table.columns]
+    return str(tabulate(cells, headers, tablefmt="pipe", colalign=align, disable_numparse=True))
+
+
+def _cell(table: Table, row: int, column: int) -> str:
+    cell = table.rows[row].cells[column]
+    if table.repeats(row, column):
+        return ""
+    # Numbers have no character that means anything in Markdown.
+    shown = cell.shown(table.columns[column]) if cell.text is None else escape(cell.text)
+    shown = f"**{shown}**" if Mark.BEST in cell.marks else shown
+    references = "".join(f"({table.footnotes[note]})" for note in cell.notes)
+    return " ".join(filter(None, (shown, cell.symbols, references)))
