@@ -7,6 +7,7 @@ variants and `--set` change them.
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -17,6 +18,19 @@ DATASETS = ("cub", "sun", "awa2", "deepfashion")
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Margin = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Range:
+    """What tuning tries of a setting: `low` to `high`, both included, whole numbers where both are."""
+
+    low: float
+    high: float
+    log: bool = False
+    # Whether low and high are factors of the row's own value: where that differs by orders between datasets.
+    relative: bool = False
+    # A setting without which this one does nothing: where that is 0, this one is not tuned.
+    needs: str | None = None
 
 
 class _Frozen(BaseModel):
@@ -40,21 +54,22 @@ class LossSettings(_Frozen):
 
     class_loss: Literal["cross-entropy", "ranking"] = "cross-entropy"
     ce_classes: Literal["all", "seen"] = "all"
-    lambda_: Weight = Field(0.1, alias="lambda")
+    lambda_: Annotated[Weight, Range(1e-3, 1.0, log=True)] = Field(0.1, alias="lambda")
     self_calibration: Literal["log-mean", "mean-log"] = "log-mean"
-    train_margin: Margin = 1.0
-    test_margin: Margin | Literal["validated"] = 1.0
+    train_margin: Annotated[Margin, Range(0.0, 2.0, needs="loss.lambda")] = 1.0
+    test_margin: Annotated[Margin | Literal["validated"], Range(0.0, 2.0)] = 1.0
 
 
 class TrainingSettings(_Frozen):
     """Optimiser (RMSprop), batches and schedule."""
 
+    # No range: a curve has every epoch up to this one, and validation chooses among them.
     epochs: PositiveInt = 20
-    batch_size: PositiveInt = 50
+    batch_size: Annotated[PositiveInt, Range(16, 128, log=True)] = 50
     balanced_batches: bool = False
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
-    weight_decay: Weight = 1e-4
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 10.0, log=True, relative=True)] = 1e-4
+    weight_decay: Annotated[Weight, Range(1e-6, 1e-2, log=True)] = 1e-4
+    momentum: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.95)] = 0.9
     # A curve has a point every so many steps; None: one at the end of each epoch.
     evaluate_every: PositiveInt | None = None
     precision: Literal["float32", "bf16"] = "float32"
@@ -71,6 +86,16 @@ class Settings(_Frozen):
         """Every setting under its dotted name."""
         nested = self.model_dump(by_alias=True)
         return {f"{group}.{key}": value for group, keys in nested.items() for key, value in keys.items()}
+
+    def ranges(self) -> dict[str, Range]:
+        """The ranges that are declared beside the defaults above, under the dotted names of their settings."""
+        return {
+            f"{group}.{field.alias or name}": each
+            for group, settings in self
+            for name, field in type(settings).model_fields.items()
+            for each in field.metadata
+            if isinstance(each, Range)
+        }
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """These settings with `changes` (dotted name -> value) applied and validated.

@@ -5,7 +5,7 @@ classes only, splits them by a class fold, and never touches a test image. The r
 label space of its own, `Phase.classes`, and a class that is not in it must not be scored.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,17 @@ def validation_phase(features: FeatureSet, fold: int) -> Phase:
         eval_seen=eval_seen,
         eval_unseen=features.trainval[np.isin(labels, split.validation_classes)],
     )
+
+
+def without_test(features: FeatureSet) -> FeatureSet:
+    """The same features with no test split, and -1 for the label of every image that is not in trainval.
+
+    Whoever has only these can build no phase with a test image in it, nor score one if it could.
+    """
+    labels = np.full_like(features.labels, -1)
+    labels[features.trainval] = features.labels[features.trainval]
+    nothing = features.test_seen[:0]
+    return replace(features, labels=labels, test_seen=nothing, test_unseen=nothing)
 
 
 def _draw(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:

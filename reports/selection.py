@@ -42,10 +42,8 @@ class Honest(Protocol):
         folds = [fold for fold in validation if fold]
         if not folds or not test:
             return None
-        fractions = [point["fraction"] for point in folds[0]]
-        matched = [[fold[_nearest(fold, fraction)]["H"] for fold in folds] for fraction in fractions]
-        best = _first_best(np.array(matched, dtype=float).mean(axis=1))
-        return _nearest(test, fractions[best])
+        best = _first_best(averaged(folds, "H"))
+        return _nearest(test, folds[0][best]["fraction"])
 
 
 class Last(Protocol):
@@ -72,6 +70,12 @@ class Oracle(Protocol):
 
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (Honest(), Last(), Oracle())}
+
+
+def averaged(curves: Sequence[Curve], metric: str) -> list[float]:
+    """The metric at each point of the first curve, averaged over all of them where they are equally far trained."""
+    matched = [[curve[_nearest(curve, point["fraction"])][metric] for curve in curves] for point in curves[0]]
+    return [float(value) for value in np.array(matched, dtype=float).mean(axis=1)]
 
 
 def select(frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
