@@ -63,6 +63,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
         identity=dict(cell.identity),
         features=feature_facts(cell),
         environment=environment.describe(),
+        tuned=cell.origin,
         started=started.isoformat(timespec="seconds"),
         seconds=seconds,
         **results,

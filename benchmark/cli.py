@@ -3,17 +3,18 @@
 Exit codes: 0 fine; 1 regression; 2 bad usage or input; 3 incomplete (failed or missing cells); 130 interrupted.
 """
 
-import json
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from benchmark.data_commands import app as data_app
+from benchmark.options import names, overrides
 from benchmark.prepare_command import prepare
+from benchmark.tune_command import tune
 from dazle.errors import InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 data_app.command()(prepare)
 app.add_typer(data_app, name="data")
+
+app.command()(tune)
 
 Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]
 
@@ -83,6 +86,10 @@ def run(
     ] = None,
     folds: Annotated[int, typer.Option(help="Class folds that validation averages over, 1 to 3.")] = 1,
     validation: Annotated[bool, typer.Option(help="Without it there is no honest number.")] = True,
+    tuned: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="An --out of `tune`: its winners beside the rows' own settings."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the matrix and the expected time.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed cell.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
@@ -93,8 +100,8 @@ def run(
 
     options = runner.RunOptions(
         suite=suite,
-        variants=_names(variants),
-        datasets=_names(datasets),
+        variants=names(variants),
+        datasets=names(datasets),
         seeds=seeds,
         source=source,
         data=data,
@@ -103,10 +110,11 @@ def run(
         memory=_bytes(memory) if memory else None,
         threads=threads,
         device=device,
-        overrides=_overrides(set_ or []),
+        overrides=overrides(set_ or []),
         base_seed=base_seed,
         folds=folds,
         validation=validation,
+        tuned=tuned,
         dry_run=dry_run,
         fail_fast=fail_fast,
         retry_failed=retry_failed,
@@ -145,10 +153,6 @@ def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or
     print(write_report(out, protocol).read_text(encoding="utf-8"))
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _bytes(text: str) -> int:
     """A size such as 4GiB, 700MiB or 2.5GB."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
@@ -160,17 +164,3 @@ def _bytes(text: str) -> int:
     if size < 1:
         raise InputError(f"--memory {text!r} is not a size; write it as 4GiB, 700MiB or 2.5GB")
     return size
-
-
-def _overrides(pairs: list[str]) -> dict[str, Any]:
-    """`KEY=VALUE` pairs; a value is read as JSON (numbers, true, false), else it is a string."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set {pair!r} is not KEY=VALUE, for example training.epochs=10")
-        try:
-            found[key] = json.loads(text)
-        except json.JSONDecodeError:
-            found[key] = text
-    return found

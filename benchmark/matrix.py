@@ -63,14 +63,25 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a tuned row has its settings from: trial `trial` of a study of `trials` that counted."""
+
+    study: str
+    trial: int
+    trials: int
+
+
+@dataclass(frozen=True)
 class Cell:
-    """variant x dataset x seed. `identity` is all that `id` hashes; the variant's name is not in it."""
+    """variant x dataset x seed. `identity` is all that `id` hashes; neither the variant's name nor the origin of its
+    settings is in it."""
 
     variant: Variant
     dataset: Dataset
     seed: int
     settings: Settings
     identity: Mapping[str, Any]
+    origin: Origin | None = None
 
     @property
     def id(self) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError, model_validator
 
-from benchmark.matrix import identity_hash
+from benchmark.matrix import Origin, identity_hash
 from dazle.errors import InputError
 from dazle.files import write_atomic
 
@@ -76,6 +76,8 @@ class Record(Strict):
     identity: dict[str, Any]
     features: dict[str, Any]
     environment: dict[str, Any]
+    # Of a tuned row. A cell of equal settings is the same one whoever trained it: the manifest says it of every row.
+    tuned: Origin | None = None
     started: str
     seconds: FiniteFloat
     validation: list[PhaseRecord] = []

@@ -10,6 +10,7 @@ def write_report(out: Path, protocol: str = "honest") -> Path:
     """Writes both files, atomically, and returns the path of the Markdown."""
     from reports.selection import results
     from reports.tables import ablation_tables, render_markdown
+    from reports.writers import markdown
 
     manifest = store.read_manifest(out)
     frame = store.frame(out)
@@ -25,5 +26,10 @@ def write_report(out: Path, protocol: str = "honest") -> Path:
         changed = ", ".join(f"{key} = {value}" for key, value in conditions["overrides"].items())
         notes.append(f"Settings changed for every cell: {changed}.")
     path = out / "report.md"
-    write_atomic(path, render_markdown(ablation_tables(frame, protocol), f"Suite {manifest.suite}", notes))
+    text = render_markdown(ablation_tables(frame, protocol), f"Suite {manifest.suite}", notes)
+    if manifest.studies:
+        from benchmark.tuning.report import tuned_report
+
+        text += f"\n{markdown.render(tuned_report(out, frame, protocol).table)}\n"
+    write_atomic(path, text)
     return path

@@ -43,6 +43,7 @@ class RunOptions:
     base_seed: int = 214
     folds: int = 1
     validation: bool = True
+    tuned: Path | None = None
     dry_run: bool = False
     fail_fast: bool = False
     retry_failed: bool = False
@@ -52,7 +53,7 @@ class RunOptions:
 # What decides which cells there are and what comes out of each: all of it is in the cells' identities.
 CHANGES_RESULT = frozenset(
     {"suite", "variants", "datasets", "seeds", "source", "data"}
-    | {"threads", "device", "overrides", "base_seed", "folds", "validation"}
+    | {"threads", "device", "overrides", "base_seed", "folds", "validation", "tuned"}
 )
 # What only says how, where and whether they are run.
 ONLY_RUNNING = frozenset(["out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models"])
@@ -66,6 +67,7 @@ class Plan:
     cells: list[Cell]
     conditions: Conditions
     notes: list[str]
+    studies: list[store.StudyEntry]  # of the tuned rows
     workers: int
     memory: int  # bytes of features that all workers together may hold
 
@@ -97,9 +99,16 @@ def plan(options: RunOptions) -> Plan:
         left_out += without_margins
     if not cells:
         raise InputError("; ".join([*left_out, "no cell is left to run: choose other --variants"]))
+    studies: list[store.StudyEntry] = []
+    if options.tuned is not None:
+        from benchmark.tuning.tuned import with_tuned_rows
+
+        cells, studies, tuning_notes = with_tuned_rows(options.tuned, cells, conditions)
+        notes += tuning_notes
     out = options.out or Path("runs") / f"{suite.name}-{datasets[0].source}"
     workers = options.workers or default_workers(conditions.device, options.threads)
-    return Plan(out, cells, conditions, [*notes, *left_out], workers, _memory(options.memory, workers, cells))
+    memory = _memory(options.memory, workers, cells)
+    return Plan(out, cells, conditions, [*notes, *left_out], studies, workers, memory)
 
 
 def default_workers(device: str, threads: int) -> int:
@@ -201,7 +210,7 @@ def run(options: RunOptions) -> int:
     from benchmark.reporting import write_report
 
     chosen = plan(options)
-    manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes)
+    manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies)
     try:
         if store.manifest_path(chosen.out).exists():
             manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
@@ -209,6 +218,10 @@ def run(options: RunOptions) -> int:
     except OSError as error:
         raise InputError(f"--out {chosen.out} cannot be written ({error.strerror}); choose another folder") from None
     pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
+    if options.tuned is not None:
+        from benchmark.tuning.tuned import copy_figures
+
+        copy_figures(options.tuned, chosen.out, chosen.studies)
     executor = Processes(chosen.workers, options.threads)
     done = sum(store.state(chosen.out, cell.id)[0] == "done" for cell in chosen.cells)
     with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:

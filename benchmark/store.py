@@ -46,6 +46,24 @@ class DatasetEntry(Strict):
     about: str  # sizes and schedule, for captions
 
 
+class StudyEntry(Strict):
+    """The study that a tuned row of a manifest has its settings from; values in percent."""
+
+    study: str
+    variant: str
+    tuned: str  # the name of the row
+    dataset: str
+    objective: str
+    folds: int
+    trials: int
+    pruned: int
+    failed: int
+    best_trial: int
+    best_value: float
+    default_value: float | None
+    seconds: float
+
+
 class Manifest(Strict):
     """What a run is meant to hold. `conditions` are the fields of `matrix.Conditions`."""
 
@@ -57,6 +75,7 @@ class Manifest(Strict):
     conditions: dict[str, Any]
     notes: list[str]
     datasets: list[DatasetEntry]
+    studies: list[StudyEntry] = Field(default_factory=list)
     cells: list[Entry]
 
     @model_validator(mode="after")
@@ -104,7 +123,13 @@ def read_manifest(out: Path) -> Manifest:
         raise InputError(f"{path}: {key} is not valid ({problem['msg']}); use another --out") from None
 
 
-def make_manifest(suite: str, cells: Sequence[Cell], conditions: Conditions, notes: Sequence[str]) -> Manifest:
+def make_manifest(
+    suite: str,
+    cells: Sequence[Cell],
+    conditions: Conditions,
+    notes: Sequence[str],
+    studies: Sequence[StudyEntry] = (),
+) -> Manifest:
     """The manifest of a run of these cells."""
     from benchmark import __version__
 
@@ -128,6 +153,7 @@ def make_manifest(suite: str, cells: Sequence[Cell], conditions: Conditions, not
             )
             for data in datasets.values()
         ],
+        studies=list(studies),
         cells=[
             Entry(
                 id=cell.id,
@@ -169,7 +195,14 @@ def merged(old: Manifest, new: Manifest, out: Path) -> Manifest:
         [*kept, *new.cells], key=lambda cell: (names.index(cell.dataset), rows.index(cell.variant), cell.seed)
     )
     notes = list(dict.fromkeys([*old.notes, *new.notes]))
-    update = {"created": old.created, "notes": notes, "datasets": list(datasets.values()), "cells": cells}
+    studies = {(study.tuned, study.dataset): study for study in [*old.studies, *new.studies]}
+    update = {
+        "created": old.created,
+        "notes": notes,
+        "datasets": list(datasets.values()),
+        "studies": list(studies.values()),
+        "cells": cells,
+    }
     return new.model_copy(update=update)
 
 
@@ -182,6 +215,12 @@ def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
         (f"features of {data.name}", before[data.name][:12], data.fingerprint[:12])
         for data in new.datasets
         if data.name in before
+    ]
+    chosen = {(study.tuned, study.dataset): f"trial {study.best_trial} of {study.trials}" for study in old.studies}
+    pairs += [
+        (f"{study.tuned} on {study.dataset}", was, f"trial {study.best_trial} of {study.trials}")
+        for study in new.studies
+        if (was := chosen.get((study.tuned, study.dataset))) is not None
     ]
     return [pair for pair in pairs if pair[1] != pair[2]]
 

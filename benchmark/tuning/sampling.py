@@ -1,0 +1,63 @@
+"""Samplers and pruners of Optuna under the names of the command line."""
+
+from collections.abc import Callable
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from dazle.streams import stream
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed),
+}
+
+# By how many evaluations a trial has: no trial is pruned in the first half of its first fold.
+PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
+    "median": lambda points, folds: MedianPruner(n_warmup_steps=points // (2 * folds)),
+    "halving": lambda points, folds: SuccessiveHalvingPruner(min_resource=max(1, points // (2 * folds))),
+    "hyperband": lambda points, folds: HyperbandPruner(max(1, points // (2 * folds)), points),
+    "none": lambda points, folds: NopPruner(),
+}
+
+
+class SeededByTrial(BaseSampler):
+    """One of `SAMPLERS`, made anew for each trial from a stream of its own.
+
+    The storage gives each number to one trial alone, so that no sampler draws what another drew, on whatever machine
+    and however often it was opened again; and a study of a single worker is the same each time it is run.
+    """
+
+    def __init__(self, name: str, *seed: str | int) -> None:
+        self.make, self.seed = SAMPLERS[name], seed
+        self.number = -1
+        self.current: BaseSampler = self.make(0)
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        if trial.number != self.number:
+            self.number, self.current = trial.number, self.make(stream(*self.seed, trial.number) % 2**32)
+        return self.current
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return dict(self._of(trial).sample_relative(study, trial, search_space))
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._of(trial).before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
+        self._of(trial).after_trial(study, trial, state, values)

@@ -1,0 +1,128 @@
+"""A journal survives being cut anywhere; what cannot be opened is one line without a password."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from benchmark.tuning.storage import JournalLock, open_storage, repair
+from benchmark.tuning.study import open_study
+from dazle.errors import InputError
+from tests.benchmark.tuning.studies import spec, worker
+
+
+def journal(out: Path) -> Path:
+    """The journal of a study of three trials."""
+    open_study(spec(), open_storage(None, out))
+    worker(out, 3).run()
+    return out / "journal.log"
+
+
+def trials(out: Path) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=spec().name, storage=open_storage(None, out)).trials
+
+
+def test_a_journal_cut_at_any_byte_of_its_last_lines_opens_again(tmp_path: Path) -> None:
+    path = journal(tmp_path / "whole")
+    whole = path.read_bytes()
+    last_lines = whole.rstrip(b"\n").rfind(b"\n", 0, len(whole) - 400) + 1
+    out = tmp_path / "cut"
+    out.mkdir()
+    for cut in range(last_lines, len(whole) + 1):
+        for each in out.iterdir():
+            each.unlink()
+        (out / "journal.log").write_bytes(whole[:cut])
+        assert len(trials(out)) == 3
+        kept = (out / "journal.log").read_bytes()
+        assert kept == whole[: whole.rfind(b"\n", 0, cut) + 1]
+        copies = [each.read_bytes() for each in out.glob("journal.log.torn-*")]
+        assert copies == ([] if kept == whole[:cut] else [whole[:cut]])
+
+
+def test_a_study_goes_on_after_a_torn_line(tmp_path: Path) -> None:
+    path = journal(tmp_path)
+    with path.open("ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"killed-1","trial_')
+    worker(tmp_path, 5).run()
+    assert [trial.value for trial in trials(tmp_path)] == [50.0] * 5
+
+
+def test_a_line_torn_while_another_worker_has_the_journal_open_is_cut_before_it_appends(tmp_path: Path) -> None:
+    """Without it the torn line and the next would be one, and nobody could read the journal again."""
+    path = journal(tmp_path)
+    open_already = worker(tmp_path, 4)
+    with path.open("ab") as file:
+        file.write(b'{"op_code":5,"wor')
+    open_already.run()
+    assert len(trials(tmp_path)) == 4
+    assert len(list(tmp_path.glob("journal.log.torn-*"))) == 1
+
+
+@pytest.mark.parametrize("ending", [b"\0" * 9 + b"\n", b'{"op_code":\n', b"[]\n", b"\n"])
+def test_a_last_line_that_is_no_entry_is_cut_too(tmp_path: Path, ending: bytes) -> None:
+    path = journal(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + ending)
+    assert len(trials(tmp_path)) == 3
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a":1}\n', b'{"a":1}\n{"b":' + b" " * 9000 + b"2}\n"])
+def test_a_whole_journal_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "journal.log"
+    path.write_bytes(content)
+    assert repair(path) is None
+    assert path.read_bytes() == content
+
+
+def test_every_copy_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    copies = []
+    for torn in (b"one", b"two"):
+        path.write_bytes(torn)
+        copies.append(repair(path))
+    assert [copy.read_bytes() for copy in copies if copy] == [b"one", b"two"]
+    assert repair(tmp_path / "none") is None
+
+
+def test_a_lock_whose_holder_died_is_free(tmp_path: Path) -> None:
+    """Optuna's own lock is a file that stays behind, for half a minute."""
+    import multiprocessing
+
+    holder = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
+    holder.start()
+    holder.join()
+    assert holder.exitcode == -9
+    assert JournalLock(tmp_path / "journal.log").acquire()
+
+
+def _hold_and_die(folder: Path) -> None:
+    import os
+    import signal
+
+    JournalLock(folder / "journal.log").acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_journal_damaged_in_the_middle_is_one_line(tmp_path: Path) -> None:
+    path = journal(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"not an entry\n", *lines[4:]]))
+    with pytest.raises(InputError, match=r"journal\.log is damaged in the middle"):
+        open_storage(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("no url", "is no storage URL; write it as postgresql"),
+        ("oracle99://u:secret@host/db", "cannot be opened"),
+        ("postgresql+psycopg://u:secret@127.0.0.1:1/db", r"postgresql\+psycopg://u:\*\*\*@127.0.0.1:1/db cannot be"),
+        ("sqlite:////nowhere/at/all.db", "unable to open database file"),
+    ],
+)
+def test_bad_storage_is_one_line_without_a_password(tmp_path: Path, url: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as error:
+        open_storage(url, tmp_path)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)

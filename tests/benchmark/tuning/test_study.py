@@ -1,0 +1,88 @@
+"""A study starts with the row's own settings, is continued only as it was made, and counts what it should."""
+
+import multiprocessing
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from benchmark.tuning.storage import open_storage
+from benchmark.tuning.study import SURPLUS, Spec, counted, finished, open_study, specify
+from dazle.errors import InputError
+from tests.benchmark.tuning.studies import cell, spec, worker
+
+
+def test_the_first_trial_is_the_rows_own_settings(tmp_path: Path) -> None:
+    study = open_study(spec(), open_storage(None, tmp_path))
+    worker(tmp_path, 2).run()
+    first = study.trials[0]
+    assert first.params == spec().default() == {key: cell().settings.flat()[key] for key in spec().space}
+    assert first.user_attrs["default"] is True
+    assert study.trials[1].params != first.params
+    assert "default" not in study.trials[1].user_attrs
+
+
+def test_opened_twice_it_has_one_first_trial(tmp_path: Path) -> None:
+    for _ in range(2):
+        study = open_study(spec(), open_storage(None, tmp_path))
+    assert len(study.trials) == 1
+
+
+def test_opened_by_many_at_once_it_has_one_first_trial(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(_open, [tmp_path] * 6) == [1] * 6
+
+
+def _open(out: Path) -> int:
+    return len(open_study(spec(), open_storage(None, out)).trials)
+
+
+def test_a_maker_that_was_killed_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.tuning.study.MAKING_SECONDS", 0.0)
+    storage = open_storage(None, tmp_path)
+    half_made = optuna.create_study(storage=storage, study_name=spec().name, direction="maximize")
+    half_made.enqueue_trial(spec().default())
+    study = open_study(spec(), storage)
+    assert len(study.trials) == 1
+    assert study.user_attrs["made with"] == spec().made_with()
+
+
+OTHERS: dict[str, tuple[Spec, str]] = {
+    "settings": (spec(training__epochs=3), "training.epochs = 10, this command has 3"),
+    "tuned settings": (spec(training__momentum=0.9), "range of training.momentum"),
+    "sampler": (spec(sampler="tpe"), "sampler = random, this command has tpe"),
+    "pruner": (spec(pruner="median"), "pruner = none, this command has median"),
+    "folds": (specify(cell(folds=1), {}, "H", "random", "none", 1), "folds = 3, this command has 1"),
+    "base seed": (specify(cell(base_seed=5), {}, "H", "random", "none", 1), "base_seed = 214, this command has 5"),
+    "objective": (specify(cell(), {}, "T1", "random", "none", 1), "objective = H, this command has T1"),
+    "seeds": (specify(cell(), {}, "H", "random", "none", 2), "seeds = 1, this command has 2"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_study_made_with_other_settings_is_refused_in_one_line(tmp_path: Path, other: str) -> None:
+    storage = open_storage(None, tmp_path)
+    open_study(spec(), storage)
+    changed, said = OTHERS[other]
+    with pytest.raises(InputError) as error:
+        open_study(changed, storage)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_the_budget_counts() -> None:
+    study = optuna.create_study()
+    for state, attributes, system in (
+        (TrialState.FAIL, {}, {}),  # 0: died, tried again as 3
+        (TrialState.FAIL, {"why": "diverged"}, {}),
+        (TrialState.PRUNED, {SURPLUS: True}, {}),
+        (TrialState.COMPLETE, {}, {"retry_history": [0]}),
+        (TrialState.PRUNED, {}, {}),
+        (TrialState.RUNNING, {}, {}),
+        (TrialState.WAITING, {}, {}),
+    ):
+        value = 1.0 if state == TrialState.COMPLETE else None
+        study.add_trial(create_trial(state=state, value=value, user_attrs=attributes, system_attrs=system))
+    assert [trial.number for trial in counted(study.trials)] == [1, 3, 4, 5, 6]
+    assert [trial.number for trial in finished(study.trials)] == [1, 3, 4]
