@@ -14,6 +14,7 @@ import typer
 from benchmark.data_commands import app as data_app
 from benchmark.options import names, overrides
 from benchmark.prepare_command import prepare
+from benchmark.throughput_command import throughput
 from benchmark.tune_command import tune
 from dazle.errors import InputError
 
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 data_app.command()(prepare)
 app.add_typer(data_app, name="data")
-
+app.command()(throughput)
 app.command()(tune)
 
 Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]

@@ -1,0 +1,49 @@
+"""What is compared on the full model's training step, two ways of doing it in turns.
+
+To add one, add an entry: its two pieces of work must train on the same inputs, and `gain` says how many times the
+images of the first one the second one's call is worth.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.shapes import Shape
+from benchmark.timing import Work
+from benchmark.workloads import ReferenceStep, Workbench, compiled_step
+from dazle.config import Settings
+
+Pair = tuple[Work, Work]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`about`: what the ratio says, second over first; `only`: the precision it makes sense in, None for each."""
+
+    about: str
+    make: Callable[[Shape, Settings, str], Pair]
+    only: str | None = None
+    gain: int = 1
+
+
+def _reference(shape: Shape, settings: Settings, device: str) -> Pair:
+    return ReferenceStep(Workbench(shape, settings, device)), Workbench(shape, settings, device).step
+
+
+def _bf16(shape: Shape, settings: Settings, device: str) -> Pair:
+    half = settings.changed({"training.precision": "bf16"})
+    return Workbench(shape, settings, device).step, Workbench(shape, half, device).step
+
+
+def _compile(shape: Shape, settings: Settings, device: str) -> Pair:
+    # Only so many compilations of one function are allowed before it runs as it is, without a word.
+    torch.compiler.reset()
+    return Workbench(shape, settings, device).step, compiled_step(Workbench(shape, settings, device))
+
+
+COMPARISONS = {
+    "reference": Comparison("fast form over dazle/reference.py", _reference),
+    "bf16": Comparison("bf16 over float32", _bf16, only="float32"),
+    "compile": Comparison("torch.compile over eager", _compile),
+}

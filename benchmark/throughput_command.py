@@ -1,0 +1,45 @@
+"""`python -m benchmark throughput`: what every variant costs on this device."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def throughput(
+    variants: Annotated[str, typer.Option(metavar="GLOB,..", help="Only these; all of them where left out.")] = "",
+    shapes: Annotated[
+        str, typer.Option(metavar="A,B", help="Datasets, or simulated-cub and so on for the simulated sizes.")
+    ] = "cub,sun,awa2,deepfashion",
+    precision: Annotated[str, typer.Option(metavar="A,B", help="float32, bf16, and on a GPU tf32.")] = "float32",
+    compare: Annotated[
+        str, typer.Option(metavar="A,B", help="Ways of the full model's step; an empty text is none of them.")
+    ] = "reference,bf16,compile",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="On a CPU; all cores where left out.")] = None,
+    seconds: Annotated[float, typer.Option(help="For each piece of work, more where it is unsteady.")] = 0.5,
+    out: Annotated[Path, typer.Option(help="Folder of throughput.md, .csv and .json.")] = Path("runs/throughput"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace measurements in that folder.")] = False,
+) -> None:
+    """Images/s, latency, memory and share of the device's peak for every variant; no data is needed."""
+    from benchmark.cli import INTERRUPTED
+    from benchmark.options import names
+    from benchmark.throughput import Options, run
+
+    options = Options(
+        variants=names(variants),
+        shapes=names(shapes),
+        precisions=names(precision),
+        comparisons=names(compare),
+        device=device,
+        threads=threads,
+        seconds=seconds,
+        out=out,
+        overwrite=overwrite,
+    )
+    try:
+        print(run(options))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None

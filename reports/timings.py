@@ -1,0 +1,67 @@
+"""What raw times say: medians, tails, spreads, and ratios of times that were taken in turns.
+
+The rule a caller must know: a ratio is taken round by round, never between two medians, so that whatever slowed a whole
+round cancels; its interval is that of the median over the rounds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+# Interquartile range over median from which torch.utils.benchmark warns too.
+WIDE = 0.1
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median over rounds with the 95 % interval of order statistics; None with fewer than six rounds."""
+
+    median: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of times in seconds: median, 95th percentile (a value that occurred, nearest rank), interquartile range."""
+
+    median: float
+    p95: float
+    iqr: float
+    n: int
+
+    @property
+    def relative(self) -> float:
+        return self.iqr / self.median
+
+    @property
+    def wide(self) -> bool:
+        return self.relative > WIDE
+
+
+def spread(times: Sequence[float]) -> Spread:
+    """Raises ValueError where there is no time."""
+    if not times:
+        raise ValueError("no times: nothing was measured")
+    low, median, high = np.quantile(times, (0.25, 0.5, 0.75))
+    p95 = np.quantile(times, 0.95, method="inverted_cdf")
+    return Spread(float(median), float(p95), float(high - low), len(times))
+
+
+def median_interval(values: Sequence[float]) -> Interval:
+    """The median and the order statistics that hold it with at least 95 %, whatever the distribution."""
+    interval = stats.quantile_test(values, p=0.5).confidence_interval(LEVEL)
+    known = not (np.isnan(interval.low) or np.isnan(interval.high))
+    return Interval(
+        float(np.median(values)), float(interval.low) if known else None, float(interval.high) if known else None
+    )
+
+
+def paired_ratio(above: Sequence[float], below: Sequence[float], factor: float = 1.0) -> Interval:
+    """`factor` times above / below, round by round. Raises ValueError where the two have not the same rounds."""
+    if len(above) != len(below):
+        raise ValueError(f"{len(above)} rounds over {len(below)}: only times taken in turns are pairs")
+    return median_interval([factor * a / b for a, b in zip(above, below, strict=True)])
