@@ -34,6 +34,7 @@ class Job:
     feature_file: Path | None  # None: simulated on the fly
     memory: int  # bytes that this worker may fill with features
     save_model: bool
+    retry_failed: bool = False  # else the failure that another runner recorded meanwhile stands
 
 
 def run_cell(cell: Cell, job: Job) -> Record:

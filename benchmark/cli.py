@@ -3,6 +3,7 @@
 Exit codes: 0 fine; 1 regression; 2 bad usage or input; 3 incomplete (failed or missing cells); 130 interrupted.
 """
 
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from benchmark.tune_command import tune
 from dazle.errors import InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
+# What a disk says that is full or may not be written: no fault of this project.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 app = typer.Typer(
     help="Which parts of a zero-shot model matter, on which data, by how much, how sure are we, and at what cost.",
@@ -43,6 +46,11 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; make room or choose another folder", file=sys.stderr)
+        sys.exit(BAD_INPUT)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -66,8 +74,8 @@ def list_names(
 @app.command()
 def run(
     suite: Annotated[str, typer.Option(help="Which suite: python -m benchmark list suites.")],
-    variants: Annotated[str, typer.Option(metavar="GLOB,..", help="Only these rows.")] = "",
-    datasets: Annotated[str, typer.Option(metavar="A,B", help="These datasets in place of the suite's.")] = "",
+    variants: Annotated[str | None, typer.Option(metavar="GLOB,..", help="Only these rows.")] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="A,B", help="These datasets in place of the suite's.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Repetitions; the suite's number where left out.")] = None,
     base_seed: Annotated[int, typer.Option(help="What all random streams derive from.")] = 214,
     source: Annotated[str, typer.Option(help="auto, real or simulated.")] = "auto",
@@ -95,14 +103,17 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed cell.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     save_models: Annotated[bool, typer.Option("--save-models", help="Keep the weights of the honest epoch.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="A cell that takes longer is ended and recorded as failed.")
+    ] = None,
 ) -> None:
     """Train every cell of a suite that is not done yet, and write the table."""
     from benchmark import runner
 
     options = runner.RunOptions(
         suite=suite,
-        variants=names(variants),
-        datasets=names(datasets),
+        variants=names("--variants", variants),
+        datasets=names("--datasets", datasets),
         seeds=seeds,
         source=source,
         data=data,
@@ -120,6 +131,7 @@ def run(
         fail_fast=fail_fast,
         retry_failed=retry_failed,
         save_models=save_models,
+        timeout=timeout,
     )
     if dry_run:
         from benchmark.estimate import print_plan

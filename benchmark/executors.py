@@ -4,6 +4,7 @@ The one here uses processes of this machine: a pool of a single worker each, so 
 own cell with it. A cluster needs the same two calls: start a cell, and say which ended.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -12,14 +13,20 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
 from multiprocessing.connection import wait as wait_for_process
 from typing import Protocol
 
+from filelock import Timeout
+
 from benchmark.cell import Job, failed_record, run_cell
+from benchmark.locks import cell_lock
 from benchmark.matrix import Cell
 from benchmark.records import Record, write_record
-from benchmark.store import record_path
+from benchmark.store import record_path, state
+from dazle.files import remove_unfinished
 
 # How long a runner waits before it asks again for a cell that another runner holds.
 PATIENCE_SECONDS = 1.0
@@ -43,62 +50,136 @@ class Executor(Protocol):
         """Cells in work and for how many seconds each."""
 
 
-class Processes:
-    """`workers` processes of `threads` threads each."""
+class Worker:
+    """One process that outlives its cells; it starts with the first of them."""
 
-    def __init__(self, workers: int, threads: int) -> None:
-        self.workers, self.threads = workers, threads
-        self.busy: dict[Future[Record | None], tuple[Cell, Job, ProcessPoolExecutor, float]] = {}
+    def __init__(self, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._process = context.RawValue("i", 0)  # its id, which it writes itself
+        self._pool = ProcessPoolExecutor(1, context, _start_worker, (threads, self._process))
+        self.killed = False
+
+    def submit(self, cell: Cell, job: Job) -> "Future[Record | None]":
+        return self._pool.submit(work_on, cell, job)
+
+    def kill(self) -> None:
+        """Its future breaks; a process that has not started yet is left until the next call."""
+        if self._process.value:
+            self.killed = True
+            with suppress(ProcessLookupError):
+                os.kill(self._process.value, signal.SIGKILL)
+
+    def forget(self) -> None:
+        """After it died."""
+        self._pool.shutdown(wait=False)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell in work."""
+
+    cell: Cell
+    job: Job
+    worker: Worker
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.since
+
+
+class Processes:
+    """`workers` processes of `threads` threads each; a cell that takes longer than `timeout` seconds is killed."""
+
+    def __init__(self, workers: int, threads: int, timeout: float | None = None) -> None:
+        self.workers, self.threads, self.timeout = workers, threads, timeout or inf
+        self.busy: dict[Future[Record | None], Task] = {}
 
     def running(self) -> list[tuple[Cell, float]]:
-        return [(cell, time.monotonic() - since) for cell, _, _, since in self.busy.values()]
+        return [(task.cell, task.seconds) for task in self.busy.values()]
 
     def run(self, work: Sequence[tuple[Cell, Job]]) -> Iterator[Ended | None]:
         waiting = list(work)[::-1]
-        idle = [self._pool() for _ in range(min(self.workers, len(waiting)))]
+        idle = [Worker(self.threads) for _ in range(min(self.workers, len(waiting)))]
         try:
             while waiting or self.busy:
                 while waiting and idle:
-                    cell, job = waiting.pop()
-                    pool = idle.pop()
-                    self.busy[pool.submit(work_on, cell, job)] = (cell, job, pool, time.monotonic())
+                    self._begin(*waiting.pop(), idle.pop())
                 ended, _ = wait(self.busy, timeout=0.5, return_when=FIRST_COMPLETED)
+                self._kill_overdue()
                 if not ended:
                     yield None
                 for future in ended:
-                    cell, job, pool, since = self.busy.pop(future)
-                    record, pool = self._outcome(future, cell, job, pool, since)
-                    idle.append(pool)
+                    task = self.busy.pop(future)
+                    record, worker = self._outcome(future, task)
+                    idle.append(worker)
                     if record is None:
-                        waiting.insert(0, (cell, job))
+                        waiting.insert(0, (task.cell, task.job))
                         time.sleep(PATIENCE_SECONDS / len(waiting))
-                    yield Ended(cell, record)
+                    yield Ended(task.cell, record)
         finally:
             self._stop()
 
-    def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (self.threads,))
-
-    def _outcome(
-        self, future: Future[Record | None], cell: Cell, job: Job, pool: ProcessPoolExecutor, since: float
-    ) -> tuple[Record | None, ProcessPoolExecutor]:
-        """The record, and the pool to go on with: a new one where the worker died."""
+    def _begin(self, cell: Cell, job: Job, worker: Worker) -> None:
         try:
-            return future.result(), pool
+            future = worker.submit(cell, job)
+        except BrokenProcessPool:  # it died between two cells
+            worker.forget()
+            worker = Worker(self.threads)
+            future = worker.submit(cell, job)
+        self.busy[future] = Task(cell, job, worker)
+
+    def _kill_overdue(self) -> None:
+        for future, task in self.busy.items():
+            if task.seconds > self.timeout and not future.done():
+                task.worker.kill()
+
+    def _outcome(self, future: "Future[Record | None]", task: Task) -> tuple[Record | None, Worker]:
+        """The record, and the worker to go on with: a new one where it died."""
+        seconds, worker = task.seconds, task.worker
+        if worker.killed:  # perhaps just as it ended its cell
+            worker = Worker(self.threads)
+        try:
+            return future.result(), worker
         except BrokenProcessPool:
-            pool.shutdown(wait=False)
+            task.worker.forget()
+            worker = Worker(self.threads)
             reason = "the worker died without a word (killed, or out of memory); run again with --retry-failed"
+            if seconds > self.timeout:
+                reason = f"did not end within {self.timeout:g} s, so it was killed; run again with a longer --timeout"
         except Exception as error:
             reason = f"the record could not be written: {error!r}"
-        record = failed_record(cell, reason, time.monotonic() - since)
-        write_record(record_path(job.out, cell.id), record)
-        return record, self._pool()
+        return keep_failure(task.job, failed_record(task.cell, reason, seconds)), worker
 
     @staticmethod
     def _stop() -> None:
         for child in multiprocessing.active_children():
             child.kill()
             child.join()
+
+
+def keep_failure(job: Job, record: Record) -> Record | None:
+    """Writes the record of a cell that could not write one. Returns what stands: None where another runner has it now.
+
+    Where it cannot be written either (a full disk), it is returned all the same, to be shown; the cell then counts as
+    missing, and the next run begins with it.
+    """
+    try:
+        with cell_lock(job.out, record.id):
+            status, standing, _ = state(job.out, record.id)
+            if standing is not None and status == "done":
+                return standing
+            write_record(record_path(job.out, record.id), record)
+    except Timeout:
+        return None
+    except OSError:
+        return record
+    return record
+
+
+def _start_worker(threads: int, process: ctypes.c_int) -> None:
+    process.value = os.getpid()
+    prepare_worker(threads)
 
 
 def prepare_worker(threads: int) -> None:
@@ -124,15 +205,12 @@ def prepare_worker(threads: int) -> None:
 
 def work_on(cell: Cell, job: Job) -> Record | None:
     """In the worker: claims the cell and runs it; None where another runner has it. A done record is not made again."""
-    from filelock import Timeout
-
-    from benchmark.store import lock, state
-
     try:
-        with lock(job.out, cell.id) as held:
+        with cell_lock(job.out, cell.id) as held:
             path = record_path(job.out, cell.id)
             status, record, _ = state(job.out, cell.id) if path.exists() else ("missing", None, None)
-            if record is None or status == "failed":
+            if record is None or (status == "failed" and job.retry_failed):
+                remove_unfinished(path)
                 record = run_cell(cell, job)
             # Whoever opened the file before it went finds the record that stands by now.
             os.unlink(held.lock_file)

@@ -6,9 +6,12 @@ from typing import Any
 from dazle.errors import InputError
 
 
-def names(text: str) -> tuple[str, ...]:
-    """`A,B` as names."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def names(option: str, text: str | None) -> tuple[str, ...]:
+    """`A,B` as names, none where the option is left out. InputError where it is there and names nothing: not all."""
+    found = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not found:
+        raise InputError(f"{option} {text!r} names nothing; give names with commas between, or leave the option out")
+    return found
 
 
 def overrides(pairs: list[str]) -> dict[str, Any]:

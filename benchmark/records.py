@@ -9,7 +9,12 @@ from benchmark.matrix import Origin, identity_hash
 from dazle.errors import InputError
 from dazle.files import write_atomic
 
+# Names become names of files in an output folder; these cannot lead out of it.
+CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Percent = Annotated[float, Field(ge=0, le=100.000001, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -59,8 +64,8 @@ class PhaseRecord(Strict):
     images: list[NonNegativeInt]
     train_images: NonNegativeInt
     images_trained: NonNegativeInt
-    train_seconds: FiniteFloat
-    seconds: FiniteFloat
+    train_seconds: Seconds
+    seconds: Seconds
     curve: list[Point]
 
 
@@ -68,10 +73,10 @@ class Record(Strict):
     """A cell that ended: `done` with its phases, or `failed` with the traceback."""
 
     version: Literal[1] = 1
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
+    id: CellId
     status: Literal["done", "failed"]
-    variant: str
-    dataset: str
+    variant: VariantName
+    dataset: DatasetName
     seed: NonNegativeInt
     identity: dict[str, Any]
     features: dict[str, Any]
@@ -79,7 +84,7 @@ class Record(Strict):
     # Of a tuned row. A cell of equal settings is the same one whoever trained it: the manifest says it of every row.
     tuned: Origin | None = None
     started: str
-    seconds: FiniteFloat
+    seconds: Seconds
     validation: list[PhaseRecord] = []
     test: PhaseRecord | None = None
     parameters: NonNegativeInt | None = None
@@ -103,14 +108,21 @@ def write_record(path: Path, record: Record) -> None:
     write_atomic(path, record.model_dump_json(by_alias=True))
 
 
+def first_problem(error: ValidationError) -> str:
+    """Which key of a file is wrong, and why."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(map(str, problem["loc"])) or "the file"
+    return f"{key} is not valid ({problem['msg']})"
+
+
 def read_record(path: Path) -> Record:
     """Raises InputError, naming file, key and value, where the file is not a whole record."""
     try:
         record = Record.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); remove the file and run again") from None
+        raise InputError(f"{path}: {first_problem(error)}; remove the file and run again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); remove the file and run again") from None
     if record.id != path.stem:
         raise InputError(f"{path}: holds the record of cell {record.id}; remove the file and run again")
     return record

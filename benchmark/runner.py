@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class RunOptions:
     fail_fast: bool = False
     retry_failed: bool = False
     save_models: bool = False
+    timeout: float | None = None  # seconds that one cell may take
 
 
 # What decides which cells there are and what comes out of each: all of it is in the cells' identities.
@@ -56,7 +57,7 @@ CHANGES_RESULT = frozenset(
     | {"threads", "device", "overrides", "base_seed", "folds", "validation", "tuned"}
 )
 # What only says how, where and whether they are run.
-ONLY_RUNNING = frozenset(["out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models"])
+ONLY_RUNNING = frozenset(["out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models", "timeout"])
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def plan(options: RunOptions) -> Plan:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"--{name} {value} is not a positive number")
+    if options.timeout is not None and not 0 < options.timeout < inf:
+        raise InputError(f"--timeout {options.timeout:g} is not a number of seconds above 0")
     folder = data_folder(options.data)
     rows = _rows(suite, options.variants)
     datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
@@ -200,6 +203,7 @@ def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
         feature_file=cell.dataset.file,
         memory=chosen.memory // chosen.workers,
         save_model=options.save_models,
+        retry_failed=options.retry_failed,
     )
 
 
@@ -210,19 +214,16 @@ def run(options: RunOptions) -> int:
     from benchmark.reporting import write_report
 
     chosen = plan(options)
-    manifest = store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies)
-    try:
-        if store.manifest_path(chosen.out).exists():
-            manifest = store.merged(store.read_manifest(chosen.out), manifest, chosen.out)
-        store.write_manifest(chosen.out, manifest)
-    except OSError as error:
-        raise InputError(f"--out {chosen.out} cannot be written ({error.strerror}); choose another folder") from None
+    store.enter(
+        chosen.out,
+        store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies),
+    )
     pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
     if options.tuned is not None:
         from benchmark.tuning.tuned import copy_figures
 
         copy_figures(options.tuned, chosen.out, chosen.studies)
-    executor = Processes(chosen.workers, options.threads)
+    executor = Processes(chosen.workers, options.threads, options.timeout)
     done = sum(store.state(chosen.out, cell.id)[0] == "done" for cell in chosen.cells)
     with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:
         for line in chosen.notes:

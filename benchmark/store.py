@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError, model_validator
+from filelock import Timeout
+from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from ablations.suites import find
+from benchmark.locks import is_running, manifest_lock
 from benchmark.matrix import Cell, Conditions
-from benchmark.records import Record, Strict, read_record
+from benchmark.records import CellId, DatasetName, Record, Strict, VariantName, first_problem, read_record
 from dazle.errors import InputError
 from dazle.files import write_atomic
 
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
 class Entry(Strict):
     """One cell of a manifest, with what the table says of its row."""
 
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
-    variant: str
+    id: CellId
+    variant: VariantName
     label: str
     axis: str | None
     change: str
-    dataset: str
-    seed: int
+    dataset: DatasetName
+    seed: NonNegativeInt
 
 
 class DatasetEntry(Strict):
     """One dataset of a manifest."""
 
-    name: str
-    preset: str
+    name: DatasetName
+    preset: DatasetName
     source: Literal["real", "simulated"]
     backbone: str
     fingerprint: str
@@ -50,9 +51,9 @@ class StudyEntry(Strict):
     """The study that a tuned row of a manifest has its settings from; values in percent."""
 
     study: str
-    variant: str
-    tuned: str  # the name of the row
-    dataset: str
+    variant: VariantName
+    tuned: VariantName  # the name of the row
+    dataset: DatasetName
     objective: str
     folds: int
     trials: int
@@ -103,13 +104,6 @@ def record_path(out: Path, cell_id: str) -> Path:
     return out / "cells" / f"{cell_id}.json"
 
 
-def lock(out: Path, cell_id: str) -> FileLock:
-    """Held by the worker that trains the cell; the system lets go of it when the worker dies."""
-    folder = out / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{cell_id}.lock", timeout=0)
-
-
 def read_manifest(out: Path) -> Manifest:
     """Raises InputError, naming the file, where there is none or it is not whole."""
     path = manifest_path(out)
@@ -118,9 +112,9 @@ def read_manifest(out: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); use another --out") from None
+        raise InputError(f"{path}: {first_problem(error)}; use another --out") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); use another --out") from None
 
 
 def make_manifest(
@@ -225,6 +219,22 @@ def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
+def enter(out: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a run that begins, merged with the one that is there; others may do so at the same time.
+
+    Raises InputError where the two do not go together, or the folder cannot be written.
+    """
+    try:
+        with manifest_lock(out):
+            if manifest_path(out).exists():
+                manifest = merged(read_manifest(out), manifest, out)
+            write_manifest(out, manifest)
+    except Timeout as error:
+        raise InputError(f"{error.lock_file} is held by another run that does not go on; end that one first") from None
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written ({error.strerror}); choose another folder") from None
+
+
 def write_manifest(out: Path, manifest: Manifest) -> None:
     """Atomic."""
     write_atomic(manifest_path(out), manifest.model_dump_json(indent=1))
@@ -240,18 +250,6 @@ def state(out: Path, cell_id: str) -> tuple[str, Record | None, str | None]:
             return "missing", None, str(error)
         return record.status, record, record.error
     return ("running" if is_running(out, cell_id) else "missing"), None, None
-
-
-def is_running(out: Path, cell_id: str) -> bool:
-    """Whether some process holds the cell's lock now."""
-    if not (out / "locks" / f"{cell_id}.lock").exists():
-        return False
-    held = lock(out, cell_id)
-    try:
-        with held:
-            return False
-    except Timeout:
-        return True
 
 
 def frame(out: Path) -> "pd.DataFrame":

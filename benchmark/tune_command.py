@@ -38,8 +38,8 @@ def tune(
     from benchmark.tuning.tuner import tune as run_studies
 
     options = TuneOptions(
-        variants=names(variant),
-        datasets=names(dataset),
+        variants=names("--variant", variant),
+        datasets=names("--dataset", dataset),
         trials=trials,
         storage=storage,
         out=out,

@@ -3,7 +3,8 @@
 Datasets: `regions` (N, R, D) float16, `norms` (N, R) float32, `labels`, `attributes`, `splits/<name>`,
 `folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`, and where known `original_attributes`,
 `places/part_regions`, `places/attribute_parts` and `places/present`, `class_names`, `attribute_names`,
-`image_files`. All carry checksums: a flipped byte is an error and never a number.
+`image_files`. All carry checksums: a flipped byte is an error and never a number. So does what HDF5 itself keeps of
+them, since its format 1.10 (`LIBRARY`): in an older one a flipped byte of an index can lead to the wrong chunk.
 
 Regions are chunked by image and not compressed: training reads single images, and inflating one takes five
 times as long as reading it, even where nine values of ten are zero.
@@ -31,6 +32,7 @@ from dazle.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
 from dazle.stored_regions import StoredRegions
 
 FORMAT, VERSION = "dazle features", 1
+LIBRARY = ("v110", "v110")
 CHUNK_BYTES = 2**19
 UNIT_TOLERANCE = 2e-3  # float16 keeps 11 bits, so a length is off by less than 5e-4
 Progress = Callable[[int, int], object]  # is told how many images are done, and how many there are
@@ -40,6 +42,8 @@ def check_name(name: str, what: str = "name") -> None:
     """Raise InputError for a name that cannot be a file name on every system."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise InputError(f"{what} {name!r}: use 1 to 64 of a-z, 0-9, - and _, the first a letter or digit")
+    if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]", name):
+        raise InputError(f"{what} {name!r}: is the name of a device on Windows; use another")
 
 
 def check_identity(name: str, preset: str, source: str) -> None:
@@ -95,7 +99,7 @@ def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
         raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
     try:
         partial.unlink(missing_ok=True)
-        with h5py.File(partial, "x") as file:
+        with h5py.File(partial, "x", libver=LIBRARY) as file:
             yield file
         _sync(partial)
         os.replace(partial, path)
@@ -174,7 +178,7 @@ def open_features(path: Path, added: bool = True) -> FeatureSet:
             regions=StoredRegions(path, _regions_shape(file, path), fields["fingerprint"]),
             labels=hdf5.array(file, "labels", "iu", 1),
             attributes=hdf5.array(file, "attributes", "f", 2),
-            semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _members(file, "semantics")},
+            semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _semantics(file)},
             folds=tuple(_fold(file, number) for number in range(1, len(_members(file, "folds")) + 1)),
             places=_places(file),
             original_attributes=_optional(file, "original_attributes", "f"),
@@ -254,6 +258,13 @@ def _regions_shape(file: h5py.File, path: Path) -> tuple[int, int, int]:
 def _members(file: h5py.File, key: str) -> list[str]:
     group = hdf5.find(file, key)
     return sorted(group) if isinstance(group, h5py.Group) else []
+
+
+def _semantics(file: h5py.File) -> list[str]:
+    names = _members(file, "semantics")
+    for name in names:
+        check_name(name, f"{file.filename}: semantics")
+    return names
 
 
 def _optional(file: h5py.File, key: str, kinds: str) -> np.ndarray | None:

@@ -1,11 +1,13 @@
 """Reading HDF5 files that somebody else made: what does not look right is refused before memory is asked for.
 
-Links that lead elsewhere, data kept in other files, unexpected types, and shapes that the file cannot hold
-are all InputErrors of one line that begin with the file.
+Links that lead elsewhere, data kept in other files, filters that need a plugin, unexpected types, and shapes that the
+file cannot hold are all InputErrors of one line that begin with the file. What a dataset says of itself is asked of the
+library's low-level interface first: to open a virtual dataset the usual way can open the files that it points to.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,16 @@ KINDS = {
     "S": "plain text",
     "OS": "texts",
 }
+# All that reference files use. For others HDF5 looks for a plugin, a library of whoever may write into its folder.
+FILTERS = {
+    h5py.h5z.FILTER_DEFLATE: "gzip",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+    h5py.h5z.FILTER_LZF: "lzf",
+}
+COMPRESSION = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF)
 # What h5py raises for damaged files; which of them is not documented and differs by the place of the damage.
-UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, OverflowError, AttributeError)
 
 
 @contextmanager
@@ -54,10 +64,31 @@ def find(file: h5py.File, key: str) -> h5py.Dataset | h5py.Group | None:
                 return None
             if not isinstance(link, h5py.HardLink):
                 raise InputError(f"{file.filename}: {key} is a link; the data must be in the file itself")
+            _check_storage(file, place, part, key)
             place = place[part]
     except UNREADABLE as error:
         raise damaged(Path(file.filename), key, error) from error
     return place
+
+
+def _check_storage(file: h5py.File, group: h5py.Group, part: str, key: str) -> None:
+    """Raises InputError for a dataset whose data lie in other files, or that this library alone cannot read."""
+    found = h5py.h5o.open(group.id, part.encode())
+    if not isinstance(found, h5py.h5d.DatasetID):
+        return
+    made = found.get_create_plist()
+    if made.get_layout() == h5py.h5d.VIRTUAL or made.get_external_count():
+        raise InputError(f"{file.filename}: {key} keeps its data in another file; the data must be in the file itself")
+    strange = [number for number in _filters(made) if number not in FILTERS]
+    if strange:
+        known = ", ".join(FILTERS.values())
+        raise InputError(
+            f"{file.filename}: {key} is packed by filter {strange[0]}; only {known} are read, pack it anew"
+        )
+
+
+def _filters(made: h5py.h5p.PropDCID) -> list[int]:
+    return [made.get_filter(number)[0] for number in range(made.get_nfilters())]
 
 
 def dataset(file: h5py.File, key: str, kinds: str, dimensions: int) -> h5py.Dataset:
@@ -68,17 +99,18 @@ def dataset(file: h5py.File, key: str, kinds: str, dimensions: int) -> h5py.Data
         raise InputError(f"{where} is missing; the file has {', '.join(sorted(file)) or 'nothing'}")
     try:
         kind, shape, size = found.dtype.kind, found.shape, found.nbytes
-        elsewhere, stored = bool(found.external) or found.is_virtual, found.id.get_storage_size()
+        stored, chunk = found.id.get_storage_size(), prod(found.chunks or ()) * found.dtype.itemsize
+        packed = set(COMPRESSION) & set(_filters(found.id.get_create_plist()))
     except UNREADABLE as error:
         raise damaged(Path(file.filename), key, error) from error
     if kind not in kinds:
         raise InputError(f"{where} has the type {found.dtype}, but {KINDS[kinds]} are needed")
     if shape is None or len(shape) != dimensions:
         raise InputError(f"{where} has the shape {shape}, but {dimensions} dimensions are needed")
-    if elsewhere:
-        raise InputError(f"{where} keeps its data in another file; the data must be in the file itself")
-    if stored > file.id.get_filesize() or size > stored * (HIGHEST_RATIO if found.compression else 1):
+    if stored > file.id.get_filesize() or size > stored * (HIGHEST_RATIO if packed else 1):
         raise InputError(f"{where} declares the shape {shape}, which the file does not hold; make it again")
+    if chunk > max(SMALL_BYTES, size):
+        raise InputError(f"{where} has chunks of {chunk:,} bytes for data of {size:,}; make it again")
     return found
 
 
@@ -90,6 +122,8 @@ def array(file: h5py.File, key: str, kinds: str, dimensions: int) -> np.ndarray:
     values = rows(found, ...)
     if kinds == "S":
         return values
+    if values.dtype.kind == "u" and values.size and values.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{file.filename}: {key} has the value {values.max()}, larger than any index or label")
     with np.errstate(over="ignore"):
         return values.astype(np.float32 if "f" in kinds else np.int64, copy=False)
 

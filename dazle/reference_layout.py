@@ -27,7 +27,7 @@ LARGEST_SLAB = 8 * BLOCK_BYTES
 
 
 class ReferenceRegions(Regions):
-    """A `feature_map` (N, D, h, w) seen as regions; raises InputError at an image that is not finite."""
+    """A `feature_map` (N, D, h, w) seen as regions; raises InputError at an image that is all zero or not finite."""
 
     in_memory = False
 
@@ -69,10 +69,11 @@ class ReferenceRegions(Regions):
 
     def _convert(self, maps: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
         regions, norms = normalise(maps.reshape(*maps.shape[:2], -1).swapaxes(1, 2))
-        wrong = np.flatnonzero(~np.isfinite(norms).all(axis=1))
+        wrong = np.flatnonzero(~np.isfinite(norms).all(axis=1) | ~norms.any(axis=1))
         if wrong.size:
             image = f"{self._maps.name.lstrip('/')} of image {start + wrong[0]}"
-            raise InputError(f"{self._maps.file.filename}: {image} is not finite; extract the image again")
+            found = "all zero" if not norms[wrong[0]].any() else "not finite"
+            raise InputError(f"{self._maps.file.filename}: {image} is {found}; extract the image again")
         return regions, norms
 
 

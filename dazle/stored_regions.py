@@ -78,6 +78,7 @@ class StoredRegions(Regions):
             file = h5py.File(self._path, "r")
         except OSError as error:
             raise hdf5.damaged(self._path, "file", error) from error
-        if file.attrs.get("fingerprint") != self._fingerprint:
+        stored = hdf5.dataset(file, "regions", "f", 3).shape, hdf5.dataset(file, "norms", "f", 2).shape
+        if file.attrs.get("fingerprint") != self._fingerprint or stored != (self.shape, self.shape[:2]):
             raise InputError(f"{self._path}: was replaced while in use; start again")
         return file

@@ -1,16 +1,25 @@
-"""Reading the .mat files of xlsa17: only the variables asked for, and every fault is one line that names the file."""
+"""Reading the .mat files of xlsa17: only the variables asked for, and every fault is one line that names the file.
 
-import struct
-import zlib
+A damaged file can crash scipy's reader or make it ask for all memory, so it works in a process of its own, with a
+limit. The rule for callers: that process is started with the first file (a second) and serves all others.
+"""
+
+import multiprocessing
+import resource
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from dazle.errors import InputError
 
-# What scipy raises for damaged files; which of them is not documented and differs by the place of the damage.
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, MemoryError, struct.error, zlib.error)
+# What the reader may ask for: SUN's files, the largest, need 20 MB.
+MEMORY_BYTES = 2**30
 
 
 class MatFile:
@@ -18,19 +27,18 @@ class MatFile:
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         """Reads those of `names` that the file has and skips everything else, `features` above all."""
-        import scipy.io
-
         self.path = path
         if not path.is_file():
             raise InputError(f"{path}: no such file; it is part of the xlsa17 archive, give the folder that has it")
         try:
-            found = scipy.io.loadmat(path, variable_names=list(names))
+            self._values = _reader().submit(_read, path, tuple(names)).result()
         except NotImplementedError as error:
             raise InputError(f"{path}: not in MATLAB's format 5 to 7; save it again with -v7") from error
-        except (*UNREADABLE, scipy.io.matlab.MatReadError) as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{path}: cannot be read, it is damaged or cut short; fetch it again ({said})") from error
-        self._values = {name: found[name] for name in names if name in found}
+        except BrokenProcessPool as error:
+            _reader.cache_clear()
+            raise InputError(f"{path}: cannot be read, it is damaged and crashes the reader; fetch it again") from error
+        except ValueError as error:
+            raise InputError(f"{path}: cannot be read, it is damaged or cut short; fetch it again ({error})") from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -72,6 +80,32 @@ class MatFile:
             raise InputError(f"{self.path}: {name} is missing, it has {has}; take the file of the xlsa17 archive")
         values = self._values[name]
         return values if isinstance(values, np.ndarray) else np.array(values, object)
+
+
+@cache
+def _reader() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _limit_memory)
+
+
+def _limit_memory() -> None:
+    import scipy.io  # noqa: F401  what is loaded by now is not counted
+
+    warnings.simplefilter("ignore")
+    limit = psutil.Process().memory_info().vms + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """In the reader's process: those of the variables that the file has. Raises ValueError for a damaged file."""
+    import scipy.io
+
+    try:
+        found = scipy.io.loadmat(path, variable_names=list(names))
+    except NotImplementedError:
+        raise
+    except Exception as error:  # which one is not documented and differs by the place of the damage
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+    return {name: found[name] for name in names if name in found}
 
 
 def _kind(values: np.ndarray) -> str:

@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -78,10 +79,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     write_atomic(path, "old")
 
     def broken(*_: object) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr("os.fsync", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="disk full") as error:
         write_atomic(path, "new")
+    assert error.value.filename == str(path)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"

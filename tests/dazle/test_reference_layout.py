@@ -166,6 +166,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "attributes zero": ({"att": changed(np.ones((9, 5)), 6, 0)}, "attributes of class 6 have length 0"),
     "nan in an image": ({"feature_map": changed(MAPS, (31, 2, 0, 0), np.nan)}, "image 31 is not finite"),
     "inf in an image": ({"feature_map": changed(MAPS, (8, 7, 1, 2), -np.inf)}, "image 8 is not finite"),
+    "zero image": ({"feature_map": changed(MAPS, 9, 0)}, "image 9 is all zero; extract the image again"),
+    "label beyond int64": (
+        {"labels": changed(LABELS.astype("u8"), 40, 2**63)},
+        "labels has the value 9223372036854775808, larger than any index or label",
+    ),
     "fold shares": ({"train_loc": TRAINVAL, "val_loc": TRAINVAL}, "train_loc and val_loc share class 0"),
     "fold empty": ({"train_loc": TRAINVAL, "val_loc": TEST_SEEN}, "have 6 and 0 classes"),
     "fold range": ({"train_loc": TRAINVAL, "val_loc": np.array([48])}, r"val_loc runs 48\.\.48, outside"),
@@ -287,7 +292,7 @@ def test_real_features_have_the_counts_their_owner_states(tmp_path: Path) -> Non
     source = tmp_path / real.name
     with h5py.File(real) as whole, h5py.File(source, "w") as file:
         for key in whole:
-            file[key] = whole[key][:] if key != "feature_map" else np.zeros((7456, 1280, 1, 1), np.float16)
+            file[key] = whole[key][:] if key != "feature_map" else np.ones((7456, 1280, 1, 1), np.float16)
         file["feature_map"][:40] = whole["feature_map"][:40, :, 3:4, 4:5]
         norms = np.linalg.norm(whole["feature_map"][:40, :, 3, 4].astype(float), axis=1)
     features = import_reference(source, tmp_path / "cub127.h5", name="cub127", preset="cub")

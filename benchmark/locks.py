@@ -1,0 +1,42 @@
+"""Who may write what in an output folder that several runners share.
+
+Locks are of the system (flock): it lets go of them when a process dies, however it dies.
+"""
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# A manifest is read, merged and written in milliseconds; whoever holds it for so long is stuck.
+MANIFEST_PATIENCE_SECONDS = 60.0
+
+
+def cell_lock(out: Path, cell_id: str) -> FileLock:
+    """Held by whoever trains the cell or writes its record; raises Timeout at once where another has it."""
+    return _lock(out, cell_id, timeout=0)
+
+
+def manifest_lock(out: Path) -> FileLock:
+    """Held while the manifest is read, merged and written: two runners that start at once must not lose cells."""
+    return _lock(out, "manifest", timeout=MANIFEST_PATIENCE_SECONDS)
+
+
+def _lock(out: Path, name: str, timeout: float) -> FileLock:
+    path = _path(out, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path, timeout=timeout)
+
+
+def _path(out: Path, name: str) -> Path:
+    return out / "locks" / f"{name}.lock"
+
+
+def is_running(out: Path, cell_id: str) -> bool:
+    """Whether some process holds the cell's lock now."""
+    if not _path(out, cell_id).exists():
+        return False
+    try:
+        with cell_lock(out, cell_id):
+            return False
+    except Timeout:
+        return True

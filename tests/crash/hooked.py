@@ -1,0 +1,56 @@
+"""`python -m benchmark` with faults, told by the environment. Workers import it too, as they do every main module.
+
+TRAININGS=FILE: a line for every training that begins. SLOW=SECONDS: every training takes so much longer.
+HANG=VARIANT: its training never ends. NO_LOCKS=1: runners do not see each other. CLOCK=BACK: it jumps back an hour
+whenever it is asked.
+"""
+
+import os
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from benchmark import cell as cells
+from benchmark import executors, store
+
+train, ticks = cells._train, count(1)
+
+
+def counted(cell: cells.Cell, job: cells.Job) -> dict[str, Any]:
+    if "TRAININGS" in os.environ:
+        handle = os.open(os.environ["TRAININGS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(handle, f"{cell.id}\n".encode())
+        os.close(handle)
+    time.sleep(float(os.environ.get("SLOW", 0)))
+    while os.environ.get("HANG") == cell.variant.name:
+        time.sleep(1)
+    return train(cell, job)
+
+
+class BackwardClock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return datetime.now(tz) - timedelta(hours=next(ticks))
+
+
+def unlocked(out: Any, cell_id: str) -> Any:
+    path = out / f"{cell_id}.unlocked"
+    path.touch()
+    return nullcontext(SimpleNamespace(lock_file=path))
+
+
+cells._train = counted
+if "NO_LOCKS" in os.environ:
+    executors.cell_lock = unlocked
+if "CLOCK" in os.environ:
+    real, start = time.time, datetime.now(UTC).timestamp()
+    time.time = lambda: start - 3600 * next(ticks)
+    cells.datetime = store.datetime = BackwardClock
+
+if __name__ == "__main__":
+    from benchmark.cli import main
+
+    main()
