@@ -272,6 +272,8 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "error": why.strip().splitlines()[-1] if why else None,
         "validation": [_curve(phase.curve) for phase in record.validation] if record is not None else [],
         "test": _curve(test.curve) if test is not None else [],
+        "class_images": test.images if test is not None else [],
+        "class_seen": test.seen if test is not None else [],
         "seconds": record.seconds if record is not None else float("nan"),
         "images_per_second": test.images_trained / test.train_seconds if test and test.train_seconds else float("nan"),
         "peak_memory": record.peak_memory if record is not None else None,

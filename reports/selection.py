@@ -92,6 +92,11 @@ def select(frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
     return chosen.astype(dict.fromkeys([*RESULT, *FURTHER], float))
 
 
+def chosen_points(frame: pd.DataFrame, protocol: str) -> list[Point | None]:
+    """The whole chosen point of every cell, in the order of `frame`: per-class counts too."""
+    return [_chosen(record, PROTOCOLS[protocol]) for record in frame.to_dict("records")]
+
+
 def results(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a cell and protocol, cell by cell: what is written as results.csv (NaN becomes empty there)."""
     every = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
@@ -100,10 +105,14 @@ def results(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _reported(record: dict[Any, Any], protocol: Protocol) -> dict[str, Any]:
     row = {column: record[column] for column in [*KEY, "status"]} | {"protocol": protocol.name}
+    point = _chosen(record, protocol) or {}
+    return row | {column: point.get(column) for column in [*RESULT, *FURTHER]}
+
+
+def _chosen(record: dict[Any, Any], protocol: Protocol) -> Point | None:
     # A failed cell may have left part of a curve; it never counts as done.
     chosen = protocol.choose(record["validation"], record["test"]) if record["status"] == "done" else None
-    point = {} if chosen is None else record["test"][chosen]
-    return row | {column: point.get(column) for column in [*RESULT, *FURTHER]}
+    return None if chosen is None else record["test"][chosen]
 
 
 def _nearest(curve: Curve, fraction: float) -> int:

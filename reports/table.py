@@ -24,8 +24,8 @@ from string import ascii_lowercase
 from typing import Literal
 
 DASH = "—"
-# What is printed of a text; nothing that the project itself names is as long.
-LONGEST = 240
+# How many characters are printed of a name and of a paragraph; nothing that the project itself says is as long.
+LONGEST_NAME, LONGEST = 240, 2000
 # Controls that turn the direction of what follows them: a name must not reorder the line that it stands in.
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Controls, halves of surrogate pairs, and what Unicode has not assigned.
@@ -36,7 +36,7 @@ class Mark(Enum):
     """What a cell's number needs said beside it: the symbol after it (bold for the best) and its meaning below."""
 
     BEST = ("", "bold: the best of its column")
-    TIED = ("≈", "cannot be told from the best of its column (paired t test with Holm over the rows, 5 %)")
+    TIED = ("°", "not told from the best of its column (paired t test with Holm over the rows, 5 %)")
     ORACLE = ("†", "oracle protocol: the epoch was chosen on test images")
     UNVERIFIED = ("?", "not verified in the primary source")
 
@@ -53,7 +53,8 @@ class Mark(Enum):
 class Column:
     """A column. `group` is the header above it (a dataset, say); columns of one group stand side by side.
 
-    `digits` after the point and `signed` (+1.0) hold for its numbers. In a `grouped` text column Markdown and LaTeX
+    `digits` after the point and `signed` (+1.0) hold for its numbers; where `bounded`, as p values are, a number too small
+    for its digits is printed as `<0.001` rather than as zero. In a `grouped` text column Markdown and LaTeX
     leave repetitions blank; HTML and CSV, where rows may be sorted, print every one.
     """
 
@@ -62,6 +63,7 @@ class Column:
     group: str = ""
     digits: int = 1
     signed: bool = False
+    bounded: bool = False
     grouped: bool = False
 
     @property
@@ -101,7 +103,7 @@ class Cell:
     def shown(self, column: Column) -> str:
         """Unescaped text without marks and footnotes: `62.0 ± 2.0`, `-1.0 [-2.0, 0.0]`, `dazle`, `—`."""
         if self.text is not None:
-            return clean(self.text)
+            return clean(self.text, LONGEST_NAME)
         if self.value is None:
             return DASH
         parts = [_rounded(self.value, column)]
@@ -188,14 +190,16 @@ def one_line(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def clean(text: str) -> str:
-    """`one_line`, cut at `LONGEST` characters."""
+def clean(text: str, longest: int = LONGEST) -> str:
+    """`one_line`, cut where it is longer."""
     line = one_line(text)
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _rounded(value: float, column: Column) -> str:
     text = f"{value:{'+' if column.signed else ''}.{column.digits}f}"
+    if column.bounded and value > 0 and float(text) == 0:
+        return f"<{10**-column.digits:.{column.digits}f}"
     return text.lstrip("+-") if float(text) == 0 else text  # never "-0.0" nor "+0.0"
 
 

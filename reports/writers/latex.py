@@ -21,7 +21,7 @@ PREAMBLE = r"""\documentclass{article}
 UNBROKEN, BROKEN_WIDTH = 34, "55mm"
 SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "×": r"$\times$", "Δ": r"$\Delta$", "≈": r"$\approx$", "≥": r"$\geq$", "≤": r"$\leq$",
+    "±": r"$\pm$", "×": r"$\times$", "Δ": r"$\Delta$", "≈": r"$\approx$", "°": r"\textdegree{}", "≥": r"$\geq$", "≤": r"$\leq$",
     "λ": r"$\lambda$", "†": r"\textdagger{}", "—": "---", "–": "--", "…": r"\dots{}", "−": "$-$", "·": r"$\cdot$",
     "→": r"$\rightarrow$", "²": r"$^2$", "\N{NO-BREAK SPACE}": "~", "'": r"\textquotesingle{}",
     '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "\N{WORD JOINER}": "{}",

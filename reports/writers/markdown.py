@@ -44,8 +44,9 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    # Numbers have no character that means anything in Markdown.
-    shown = cell.shown(table.columns[column]) if cell.text is None else escape(cell.text)
+    shown = cell.shown(table.columns[column])
+    # Numbers are left as they are: a minus begins no list in a cell.
+    shown = escape(shown) if cell.value is None else shown.replace("<", "&lt;")
     shown = f"**{shown}**" if Mark.BEST in cell.marks else shown
     references = "".join(f"({table.footnotes[note]})" for note in cell.notes)
     return " ".join(filter(None, (shown, cell.symbols, references)))

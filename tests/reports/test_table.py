@@ -21,6 +21,8 @@ H, SIGNED = Column("H"), Column("ΔH", signed=True)
         (Cell(0.04, low=-0.04, high=0.0), SIGNED, "0.0 [0.0, 0.0]"),
         (Cell(-0.04), H, "0.0"),
         (Cell(1234.5), Column("images/s", digits=0), "1234"),
+        (Cell(0.0004), Column("p", digits=3, bounded=True), "<0.001"),
+        (Cell(0.0), Column("p", digits=3, bounded=True), "0.000"),
         (Cell(text="two\nlines"), H, "two lines"),
         (Cell(), H, DASH),
         (Cell(float("nan"), spread=float("nan")), H, DASH),
@@ -44,7 +46,7 @@ def test_footnotes_are_lettered_once_in_the_order_of_reference() -> None:
 
 
 def test_the_legend_has_the_marks_in_use_and_nothing_else() -> None:
-    assert [line.split(":")[0] for line in small().legend] == ["bold", "≈", "†", "?", "3 seeds."]
+    assert [line.split(":")[0] for line in small().legend] == ["bold", "°", "†", "?", "3 seeds."]
     assert Table("t", "", (H,), (Row("x", (Cell(1.0, marks=(Mark.BEST,)),)),)).legend == [Mark.BEST.meaning]
 
 
