@@ -1,35 +1,68 @@
-"""From an output folder to its report: `report.md` and `results.csv`, made of the records alone."""
+"""From an output folder to its report, made of the records alone.
+
+`results.csv`, `report.md`, `report.tex` (a whole document), and `tables/`: every table as CSV of raw numbers and as
+LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark import store
 from dazle.files import write_atomic
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.table import Table
+
 
 def write_report(out: Path, protocol: str = "honest") -> Path:
-    """Writes both files, atomically, and returns the path of the Markdown."""
+    """Writes all of it, each file atomically, and returns the path of the Markdown."""
     from reports.selection import results
-    from reports.tables import ablation_tables, render_markdown
-    from reports.writers import markdown
+    from reports.tables import report_of
+    from reports.writers import latex, markdown
 
-    manifest = store.read_manifest(out)
-    frame = store.frame(out)
+    manifest, frame = store.read_manifest(out), store.frame(out)
+    made = report_of(frame, protocol)
+    title, paragraphs = f"Suite {manifest.suite}", [*made.summary, *_about(manifest), *made.notes]
+    tables = [*made.tables, *_further_tables(out, manifest, frame, protocol)]
+    path = out / "report.md"
     write_atomic(out / "results.csv", results(frame).to_csv(index=False))
+    write_atomic(path, markdown.document(tables, title, paragraphs))
+    write_atomic(out / "report.tex", latex.document(tables, title, paragraphs, made.numbers))
+    write_atomic(out / "tables" / "numbers.tex", latex.macros(made.numbers))
+    for table in tables:
+        write_table(out, table)
+    return path
+
+
+def _further_tables(out: Path, manifest: store.Manifest, frame: "pd.DataFrame", protocol: str) -> list["Table"]:
+    """What a run has beyond its records."""
+    if not manifest.studies:
+        return []
+    from benchmark.tuning.report import tuned_report
+
+    return [tuned_report(out, frame, protocol).table]
+
+
+def write_table(out: Path, table: "Table") -> None:
+    """`tables/NAME.csv` and `tables/NAME.tex`."""
+    from reports.writers import csv, latex
+
+    write_atomic(out / "tables" / f"{table.name}.csv", csv.render(table))
+    write_atomic(out / "tables" / f"{table.name}.tex", latex.render(table))
+
+
+def _about(manifest: store.Manifest) -> list[str]:
+    """Paragraphs on the run itself."""
     conditions = manifest.conditions
-    notes = [
+    about = [
         f"Suite {manifest.suite} on {manifest.source} features, {len(manifest.cells)} cells; base seed "
         f"{conditions['base_seed']}, class folds {conditions['folds']}, {conditions['device']}, package "
-        f"{manifest.package}. Raw values of every cell and protocol: results.csv.",
+        f"{manifest.package}. Raw values of every cell and protocol: results.csv; of every table: tables/.",
         *manifest.notes,
     ]
     if conditions["overrides"]:
         changed = ", ".join(f"{key} = {value}" for key, value in conditions["overrides"].items())
-        notes.append(f"Settings changed for every cell: {changed}.")
-    path = out / "report.md"
-    text = render_markdown(ablation_tables(frame, protocol), f"Suite {manifest.suite}", notes)
-    if manifest.studies:
-        from benchmark.tuning.report import tuned_report
-
-        text += f"\n{markdown.render(tuned_report(out, frame, protocol).table)}\n"
-    write_atomic(path, text)
-    return path
+        about.append(f"Settings changed for every cell: {changed}.")
+    return about

@@ -109,8 +109,9 @@ def _further(results: DatasetResults, used: str) -> Columns:
     speed, memory, cost = COST
     found[speed] = [Cell(_speed(results, v).median()) for v in variants]
     found[memory] = [Cell((_measured(results, v, "peak_memory") / MIB).median()) for v in variants]
-    full = _speed(results, FULL_MODEL)
-    found[cost] = [Cell((full / _speed(results, v)).median()) for v in variants]
+    if FULL_MODEL in variants:
+        full = _speed(results, FULL_MODEL)
+        found[cost] = [Cell((full / _speed(results, v)).median()) for v in variants]
     done = {variant: int(results.values(variant, "T1", used).count()) for variant in variants}
     # Of a split without seen test images there is no H, and that is said in the caption.
     kept = {column: cells for column, cells in found.items() if any(cell.value is not None for cell in cells)}
@@ -161,8 +162,8 @@ def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> t
         )
     if COST[0] in columns:
         notes.append(
-            "images/s and MiB (peak memory of the process): training, medians over seeds, on whatever else the machine did; "
-            f"cost: time per image over that of {FULL_MODEL}, seed by seed"
+            "images/s and MiB (peak memory of the process): medians over seeds, of training beside whatever else the "
+            f"machine did; cost: time per image over that of {FULL_MODEL}, seed by seed"
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")

@@ -4,8 +4,8 @@ import re
 
 from reports.results import PAPER_BACKBONE, DatasetResults
 from reports.selection import PROTOCOLS
-from reports.table import Cell, gap
 from reports.statistics import PairedDifference, Summary, summarise
+from reports.table import Cell, gap
 
 SIMULATED = "SIMULATED features: numbers say nothing about photographs"
 INTERVAL = "the 95 % interval of the paired t test over the seeds that both have, each row for itself"

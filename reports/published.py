@@ -4,6 +4,7 @@ The rule a caller must know: they belong beside real features with the published
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,30 @@ def published(variant: str, preset: str) -> Published | None:
 def also_published(variant: str, preset: str) -> tuple[Published, ...]:
     """What else was printed for this row: T1 of the full model, bests of the released notebooks."""
     return tuple(row for row in _rows() if (row.variant, row.preset) == (variant, preset) and row.kind != "table")
+
+
+@dataclass(frozen=True)
+class Method:
+    """Another method's printed numbers: preset -> metric -> percent."""
+
+    name: str
+    features: str
+    source: str
+    protocol: str
+    verified: bool
+    numbers: Mapping[str, Mapping[str, float]]
+
+
+@cache
+def methods() -> tuple[Method, ...]:
+    """Other methods on the same splits, in the order in which they stand in a table."""
+    return tuple(
+        Method(
+            **{name: method[name] for name in ("name", "features", "source", "protocol", "verified")},
+            numbers={preset: method[preset] for preset in PRESETS if preset in method},
+        )
+        for method in tomllib.loads(FILE.read_text(encoding="utf-8"))["method"]
+    )
 
 
 @cache

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, sqrt
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from reports.statistics import LEVEL
+from reports.table import Cell, Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def rank_comparison(means: pd.DataFrame) -> RankComparison | str:
     critical = critical_difference(rows, datasets)
     if critical >= rows - 1:
         return (
-            f"no ranks: over {datasets} datasets, {rows} rows would have to be {critical:.1f} ranks apart to differ, and "
-            f"no two can be more than {rows - 1} apart"
+            f"no ranks: over {datasets} datasets, {rows} rows would have to be {critical:.1f} ranks apart to differ, "
+            f"and no two can be more than {rows - 1} apart"
         )
-    ranks = whole.rank(axis=0, ascending=False).mean(axis=1).sort_values()
-    p = float(np.nan_to_num(stats.friedmanchisquare(*whole.to_numpy()).pvalue, nan=1.0))  # NaN: all rows tie everywhere
+    by_dataset = whole.rank(axis=0, ascending=False)
+    ranks = by_dataset.mean(axis=1).sort_values()
+    # Where all rows tie everywhere there is nothing to test.
+    p = float(stats.friedmanchisquare(*whole.to_numpy()).pvalue) if by_dataset.nunique().max() > 1 else 1.0
     return RankComparison({str(row): float(rank) for row, rank in ranks.items()}, tuple(whole.columns), p, critical)
 
 
@@ -60,3 +62,13 @@ def critical_difference(rows: int, datasets: int) -> float:
     """Nemenyi's at 5 % (Demsar 2006): q sqrt(k (k + 1) / (6 N)) of k rows over N datasets."""
     q = stats.studentized_range.ppf(1 - LEVEL, rows, inf) / sqrt(2)
     return float(q * sqrt(rows * (rows + 1) / (6 * datasets)))
+
+
+def rank_table(comparison: RankComparison, metric: str, about: str, constants: Mapping[str, str]) -> Table:
+    """Rows by mean rank; `about` says of which features and protocol."""
+    caption = (
+        f"{about}. Mean rank in {metric} (1 is best). Nemenyi's critical difference at 5 %: "
+        f"{comparison.critical_difference:.1f} ranks. {comparison.caveat}."
+    )
+    rows = tuple(Row(name, (Cell(text=name), Cell(rank))) for name, rank in comparison.ranks.items())
+    return Table("ranks", caption, (Column("variant", kind="text"), Column("mean rank", digits=2)), rows, (), constants)

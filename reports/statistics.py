@@ -70,7 +70,7 @@ def differences(a: pd.Series, b: pd.Series) -> NDArray[np.float64]:
     """
     if not (a.index.is_unique and b.index.is_unique):
         raise ValueError("a seed stands twice: pair values of one variant and one dataset at a time")
-    return (a.astype(float) - b.astype(float)).dropna().to_numpy()
+    return np.asarray((a.astype(float) - b.astype(float)).dropna(), dtype=np.float64)
 
 
 def paired_difference(a: pd.Series, b: pd.Series) -> PairedDifference:

@@ -36,7 +36,7 @@ class Mark(Enum):
     """What a cell's number needs said beside it: the symbol after it (bold for the best) and its meaning below."""
 
     BEST = ("", "bold: the best of its column")
-    TIED = ("°", "not told from the best of its column (paired t test with Holm over the rows, 5 %)")
+    TIED = ("‡", "not told from the best of its column (paired t test with Holm over the rows, 5 %)")
     ORACLE = ("†", "oracle protocol: the epoch was chosen on test images")
     UNVERIFIED = ("?", "not verified in the primary source")
 
@@ -53,9 +53,9 @@ class Mark(Enum):
 class Column:
     """A column. `group` is the header above it (a dataset, say); columns of one group stand side by side.
 
-    `digits` after the point and `signed` (+1.0) hold for its numbers; where `bounded`, as p values are, a number too small
-    for its digits is printed as `<0.001` rather than as zero. In a `grouped` text column Markdown and LaTeX
-    leave repetitions blank; HTML and CSV, where rows may be sorted, print every one.
+    `digits` after the point and `signed` (+1.0) hold for its numbers; where `bounded`, as p values are, a number too
+    small for its digits is printed as `<0.001` rather than as zero. In a `grouped` text column Markdown and LaTeX leave
+    repetitions blank; HTML and CSV, where rows may be sorted, print every one.
     """
 
     name: str

@@ -17,11 +17,17 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage[a4paper, landscape, margin=15mm]{geometry}
 \usepackage{array, booktabs, graphicx}
 """
+# Shrinks what is wider than the line or too tall for a page with its caption.
+FITTED = r"""\ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
+\ifdim\dimexpr\ht0+\dp0\relax>.7\textheight\sbox0{\resizebox*{!}{.7\textheight}{\usebox0}}\fi
+\usebox0
+"""
 # A text column whose longest entry has more characters than this is broken into lines.
 UNBROKEN, BROKEN_WIDTH = 34, "55mm"
 SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "×": r"$\times$", "Δ": r"$\Delta$", "≈": r"$\approx$", "°": r"\textdegree{}", "≥": r"$\geq$", "≤": r"$\leq$",
+    "±": r"$\pm$", "×": r"$\times$", "Δ": r"$\Delta$", "≈": r"$\approx$", "‡": r"\textdaggerdbl{}",
+    "≥": r"$\geq$", "≤": r"$\leq$",
     "λ": r"$\lambda$", "†": r"\textdagger{}", "—": "---", "–": "--", "…": r"\dots{}", "−": "$-$", "·": r"$\cdot$",
     "→": r"$\rightarrow$", "²": r"$^2$", "\N{NO-BREAK SPACE}": "~", "'": r"\textquotesingle{}",
     '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "\N{WORD JOINER}": "{}",
@@ -32,7 +38,7 @@ PRINTABLE = re.compile(r"[ -~À-ÖØ-öø-ſ]")
 
 
 def render(table: Table) -> str:
-    """The `table` environment, shrunk to the width of the line where it is wider; its label is `tab:NAME`."""
+    """The `table` environment, shrunk where it does not fit; its label is `tab:NAME`."""
     letters = table.footnotes
     notes = [escape(line) for line in table.legend] + [f"({letters[note]}) {escape(note)}" for note in letters]
     below = r"\par\smallskip\parbox{\linewidth}{\footnotesize " + r"\\ ".join(notes) + "}\n" if notes else ""
@@ -40,7 +46,7 @@ def render(table: Table) -> str:
         "\\begin{table}[tbp]\n\\centering\\footnotesize\n"
         f"\\caption{{{escape(table.caption)}}}\n\\label{{tab:{table.name}}}\n"
         f"\\sbox0{{%\n{_tabular(table)}}}%\n"
-        "\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi\n"
+        f"{FITTED}"
         f"{below}\\end{{table}}\n"
     )
 
@@ -49,7 +55,7 @@ def document(tables: Iterable[Table], title: str, notes: Sequence[str], numbers:
     """A whole file: the macros of `numbers` (see `macros`), title, notes as paragraphs, and the tables."""
     paragraphs = "\n\n".join(escape(note) for note in notes)
     # A page each: floats that pile up would run into TeX's limit of them.
-    pages = "\n\\clearpage\n".join(render(table) for table in tables)
+    pages = "".join(f"\\clearpage\n{render(table)}" for table in tables)
     return (
         f"{PREAMBLE}{macros(numbers)}\\begin{{document}}\n\\section*{{{escape(title)}}}\n{paragraphs}\n\n"
         f"{pages}\\end{{document}}\n"

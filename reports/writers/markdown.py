@@ -24,19 +24,24 @@ def document(tables: Iterable[Table], title: str, notes: Sequence[str] = ()) -> 
 
 
 def escape(text: str) -> str:
-    """One line that stays text: no tag, entity, emphasis, code, formula, link, cell border, heading or list."""
+    """One line that stays text wherever a line can begin: no heading, list or quotation either."""
+    return re.sub(r"^(?=[#>+=-])", r"\\", inline(text))
+
+
+def inline(text: str) -> str:
+    """Text that stays text within a line or a cell: no tag, entity, emphasis, code, formula, link or cell border."""
     line = clean(text).replace("\\", "\\\\")
-    line = re.sub(r"&(?=#?\w+;)", "&amp;", line).replace("<", "&lt;")
+    line = re.sub(r"&(?=#?\w+;)", "&amp;", line)
+    line = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)  # before anything else it begins no tag
     line = re.sub(r"([|*`~$])", r"\\\1", line)
     line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # inside a word it is no emphasis
-    line = re.sub(r"\](?=[(\[:])", r"\\]", line)
-    return re.sub(r"^(?=[#>+=-])", r"\\", line)
+    return re.sub(r"\](?=[(\[:])", r"\\]", line)
 
 
 def _grid(table: Table) -> str:
     cells = [[_cell(table, r, c) for c in range(len(table.columns))] for r in range(len(table.rows))]
     align = ["left" if column.kind == "text" else "right" for column in table.columns]
-    headers = [escape(column.title) for column in table.columns]
+    headers = [inline(column.title) for column in table.columns]
     return str(tabulate(cells, headers, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
@@ -44,9 +49,7 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    shown = cell.shown(table.columns[column])
-    # Numbers are left as they are: a minus begins no list in a cell.
-    shown = escape(shown) if cell.value is None else shown.replace("<", "&lt;")
+    shown = inline(cell.shown(table.columns[column]))
     shown = f"**{shown}**" if Mark.BEST in cell.marks else shown
     references = "".join(f"({table.footnotes[note]})" for note in cell.notes)
     return " ".join(filter(None, (shown, cell.symbols, references)))

@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.statistics import PairedDifference, Summary, paired_difference, summarise
+from reports.statistics import (
+    PairedDifference,
+    Summary,
+    bootstrap_interval,
+    holm,
+    paired_difference,
+    rank_note,
+    smallest_rank_p,
+    summarise,
+)
 
 NAN = float("nan")
 
@@ -81,3 +90,43 @@ def test_a_seed_that_stands_twice_is_refused():
     twice = pd.Series([1.0, 2.0], index=[0, 0])
     with pytest.raises(ValueError, match="twice"):
         paired_difference(twice, pd.Series([1.0]))
+
+
+def test_pairs_of_several_datasets_are_made_by_dataset_and_seed():
+    index = pd.MultiIndex.from_product([["cub", "sun"], [0, 1]])
+    a, b = pd.Series([1.0, 2.0, 30.0, 40.0], index), pd.Series([0.0, 0.0, 30.0, 39.0], index)
+    assert paired_difference(a, b[::-1]).mean == 1.0
+
+
+def test_holm_is_that_of_statsmodels_and_leaves_out_what_was_not_tested():
+    p = [0.01, 0.04, 0.03]
+    assert holm([p[0], None, p[1], p[2]]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
+    assert holm([None, None]) == [None, None] and holm([]) == []
+
+
+@pytest.mark.parametrize("n", [2, 5, 6])
+def test_the_smallest_rank_p_is_that_of_scipy(n):
+    exact = stats.wilcoxon(np.arange(1.0, n + 1), method="exact").pvalue
+    assert smallest_rank_p(n, 1) == pytest.approx(exact) == pytest.approx(2 ** (1 - n))
+
+
+def test_ranks_that_cannot_say_anything_are_said_so():
+    assert smallest_rank_p(6, 17) == pytest.approx(0.53, abs=0.002)
+    assert "6 seeds cannot give p < 0.05 over 17 rows, whatever the values (the smallest is 0.53)" in rank_note(6, 17)
+    assert "5 seeds cannot give p < 0.05, whatever" in rank_note(5, 1)
+    assert rank_note(6, 1) == rank_note(20, 22) == rank_note(1, 22) == ""
+
+
+def test_no_bootstrap_below_ten_seeds_or_without_spread():
+    a = pd.Series(np.random.default_rng(0).normal(1, 1, 10))
+    assert bootstrap_interval(a[:9], a[:9] * 0) is None
+    assert bootstrap_interval(a, a - 1) is None
+    low, high = bootstrap_interval(a, a * 0)
+    theirs = stats.bootstrap((a.to_numpy(),), np.mean, n_resamples=20000, rng=1).confidence_interval
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.05)
+
+
+def test_equal_differences_say_that_they_are_equal():
+    a = pd.Series([1.0, 2.0])
+    assert paired_difference(a, a).equal and not paired_difference(a, pd.Series([0.0, 0.5])).equal
+    assert not paired_difference(a[:1], a[:1]).equal

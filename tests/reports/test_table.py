@@ -46,7 +46,7 @@ def test_footnotes_are_lettered_once_in_the_order_of_reference() -> None:
 
 
 def test_the_legend_has_the_marks_in_use_and_nothing_else() -> None:
-    assert [line.split(":")[0] for line in small().legend] == ["bold", "°", "†", "?", "3 seeds."]
+    assert [line.split(":")[0] for line in small().legend] == ["bold", "‡", "†", "?", "3 seeds."]
     assert Table("t", "", (H,), (Row("x", (Cell(1.0, marks=(Mark.BEST,)),)),)).legend == [Mark.BEST.meaning]
 
 

@@ -10,11 +10,11 @@ MARKDOWN = """\
 | axis   | variant   |          cub H |           cub ΔH |   sun H |
 |:-------|:----------|---------------:|-----------------:|--------:|
 |        | dazle     | **62.0 ± 2.0** |                  |    30.0 |
-| region | a_b       |   61.2 ± 0.5 ° | -0.8 [-1.5, 0.0] |   — (a) |
+| region | a_b       |   61.2 ± 0.5 ‡ | -0.8 [-1.5, 0.0] |   — (a) |
 |        | c         |        50.0 †? |              0.0 |   — (a) |
 
 - bold: the best of its column
-- °: not told from the best of its column (paired t test with Holm over the rows, 5 %)
+- ‡: not told from the best of its column (paired t test with Holm over the rows, 5 %)
 - †: oracle protocol: the epoch was chosen on test images
 - ?: not verified in the primary source
 - 3 seeds.
@@ -32,13 +32,15 @@ LATEX = r"""\begin{table}[tbp]
 axis & variant & H & $\Delta$H & H \\
 \midrule
  & dazle & \textbf{62.0 $\pm$ 2.0} &  & 30.0 \\
-region & a\_b & 61.2 $\pm$ 0.5\,\textdegree{} & $-$0.8 [$-$1.5, 0.0] & ---\textsuperscript{a} \\
+region & a\_b & 61.2 $\pm$ 0.5\,\textdaggerdbl{} & $-$0.8 [$-$1.5, 0.0] & ---\textsuperscript{a} \\
  & c & 50.0\,\textdagger{}? & 0.0 & ---\textsuperscript{a} \\
 \bottomrule
 \end{tabular}
 }%
-\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi
-\par\smallskip\parbox{\linewidth}{\footnotesize bold: the best of its column\\ \textdegree{}: not told from the best of its column (paired t test with Holm over the rows, 5 \%)\\ \textdagger{}: oracle protocol: the epoch was chosen on test images\\ ?: not verified in the primary source\\ 3 seeds.\\ (a) seed 0: failed}
+\ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
+\ifdim\dimexpr\ht0+\dp0\relax>.7\textheight\sbox0{\resizebox*{!}{.7\textheight}{\usebox0}}\fi
+\usebox0
+\par\smallskip\parbox{\linewidth}{\footnotesize bold: the best of its column\\ \textdaggerdbl{}: not told from the best of its column (paired t test with Holm over the rows, 5 \%)\\ \textdagger{}: oracle protocol: the epoch was chosen on test images\\ ?: not verified in the primary source\\ 3 seeds.\\ (a) seed 0: failed}
 \end{table}
 """
 
@@ -52,11 +54,11 @@ HTML = """\
 </thead>
 <tbody>
 <tr data-key="dazle"><td class="text" data-sort=""></td><td class="text" data-sort="dazle">dazle</td><td class="number" data-sort="62.04"><strong>62.0 ± 2.0</strong></td><td class="number" data-sort=""></td><td class="number" data-sort="30.0">30.0</td></tr>
-<tr data-key="a_b"><td class="text" data-sort="region">region</td><td class="text" data-sort="a_b">a_b</td><td class="number" data-sort="61.25">61.2 ± 0.5 <sup>°</sup></td><td class="number" data-sort="-0.79">-0.8 [-1.5, 0.0]</td><td class="number" data-sort="">—<sup><a href="#table-small-a">a</a></sup></td></tr>
+<tr data-key="a_b"><td class="text" data-sort="region">region</td><td class="text" data-sort="a_b">a_b</td><td class="number" data-sort="61.25">61.2 ± 0.5 <sup>‡</sup></td><td class="number" data-sort="-0.79">-0.8 [-1.5, 0.0]</td><td class="number" data-sort="">—<sup><a href="#table-small-a">a</a></sup></td></tr>
 <tr data-key="c"><td class="text" data-sort="region">region</td><td class="text" data-sort="c">c</td><td class="number" data-sort="50.0">50.0 <sup>†?</sup></td><td class="number" data-sort="0.04">0.0</td><td class="number" data-sort="">—<sup><a href="#table-small-a">a</a></sup></td></tr>
 </tbody>
 </table></div>
-<ul class="notes"><li>bold: the best of its column</li><li>°: not told from the best of its column (paired t test with Holm over the rows, 5 %)</li><li>†: oracle protocol: the epoch was chosen on test images</li><li>?: not verified in the primary source</li><li>3 seeds.</li><li id="table-small-a">(a) seed 0: failed</li></ul></figure>
+<ul class="notes"><li>bold: the best of its column</li><li>‡: not told from the best of its column (paired t test with Holm over the rows, 5 %)</li><li>†: oracle protocol: the epoch was chosen on test images</li><li>?: not verified in the primary source</li><li>3 seeds.</li><li id="table-small-a">(a) seed 0: failed</li></ul></figure>
 """
 
 CSV = """\
