@@ -72,19 +72,26 @@ class Workbench:
 
 
 class ReferenceStep:
-    """The step in the paper's notation, with its own parameters and the same optimiser."""
+    """The step in the paper's notation, on a model of its own, with torch's own optimiser."""
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self.step = Step(bench.model, bench.seen, bench.settings)
+        chosen = bench.settings.training
+        self.optimiser = torch.optim.RMSprop(
+            bench.model.parameters(),
+            lr=chosen.learning_rate,
+            weight_decay=chosen.weight_decay,
+            momentum=chosen.momentum,
+            foreach=True,
+        )
 
     def __call__(self) -> None:
         bench, settings = self.bench, self.bench.settings
         parameters = {"V": bench.model.V} | dict(bench.model.named_parameters())
         scores = reference.scores(parameters, bench.model.class_attributes, bench.regions, settings.model)
-        self.step.optimizer.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         reference.loss(scores, bench.labels, bench.seen, settings.loss).backward()  # type: ignore[no-untyped-call]
-        self.step.optimizer.step()
+        self.optimiser.step()
 
 
 def compiled_step(bench: Workbench) -> Work:
