@@ -8,13 +8,15 @@ import typer
 
 
 def throughput(
-    variants: Annotated[str, typer.Option(metavar="GLOB,..", help="Only these; all of them where left out.")] = "",
+    variants: Annotated[
+        str | None, typer.Option(metavar="GLOB,..", help="Only these; all of them where left out.")
+    ] = None,
     shapes: Annotated[
         str, typer.Option(metavar="A,B", help="Datasets, or simulated-cub and so on for the simulated sizes.")
     ] = "cub,sun,awa2,deepfashion",
     precision: Annotated[str, typer.Option(metavar="A,B", help="float32, bf16, and on a GPU tf32.")] = "float32",
     compare: Annotated[
-        str, typer.Option(metavar="A,B", help="Ways of the full model's step; an empty text is none of them.")
+        str, typer.Option(metavar="A,B", help="Ways of the full model's step, or none.")
     ] = "reference,bf16,compile",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="On a CPU; all cores where left out.")] = None,
@@ -28,10 +30,10 @@ def throughput(
     from benchmark.throughput import Options, run
 
     options = Options(
-        variants=names(variants),
-        shapes=names(shapes),
-        precisions=names(precision),
-        comparisons=names(compare),
+        variants=names("--variants", variants),
+        shapes=names("--shapes", shapes),
+        precisions=names("--precision", precision),
+        comparisons=() if compare == "none" else names("--compare", compare),
         device=device,
         threads=threads,
         seconds=seconds,
