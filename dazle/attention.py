@@ -6,6 +6,7 @@ features h_a are never built.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,20 +23,62 @@ def sparsemax(logits: Tensor, dim: int) -> Tensor:
     return (logits - threshold).clamp(min=0)
 
 
-def softmax_over_regions(logits: Tensor) -> Tensor:
-    """`dense` and `shared`: alpha = softmax_r of logits (B, R, A or 1); equation of the paper's dense attention."""
-    return logits.softmax(dim=1)
+def softmax_sums(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
+    """`dense` and `shared`: alpha = softmax_r of the logits; equation of the paper's dense attention."""
+    return _SoftmaxSums.apply(products, maps, attributes)  # type: ignore[no-untyped-call]
 
 
-def sparsemax_over_regions(logits: Tensor) -> Tensor:
+class _SoftmaxSums(torch.autograd.Function):
+    """With s = sum_r alpha_r x_r and alpha = softmax(l): ds/dx_r = alpha_r, ds/dl_r = alpha_r (x_r - s).
+
+    Written out, the gradient is made in one piece, where autograd makes one of every slice and joins them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
+        logits, values = split(products, maps, attributes)
+        alpha = logits.softmax(dim=1)
+        sums = torch.stack([(alpha * each).sum(dim=1) for each in values.unbind(2)], dim=1)
+        ctx.save_for_backward(products, alpha, sums)
+        ctx.mark_non_differentiable(alpha)
+        return sums, alpha
+
+    @staticmethod
+    def backward(ctx: Any, of_sums: Tensor, of_alpha: Tensor) -> tuple[Tensor, None, None]:
+        products, alpha, sums = ctx.saved_tensors
+        shape = alpha.shape[2], sums.shape[2]
+        gradient = torch.empty_like(products)
+        of_logits, of_values = split(gradient, *shape)
+        against = -(sums * of_sums).sum(dim=1)[:, None]
+        for k, values in enumerate(split(products, *shape)[1].unbind(2)):
+            torch.mul(alpha, of_sums[:, None, k], out=of_values[:, :, k])
+            against = torch.addcmul(against, values, of_sums[:, None, k])
+        if alpha.shape[2] == 1:
+            # One map for all attributes: its logit moves every sum.
+            against = against.sum(dim=2, keepdim=True)
+        torch.mul(alpha, against, out=of_logits)
+        return gradient, None, None
+
+
+def sparsemax_sums(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
     """`sparse`: most regions get a weight of exactly zero."""
-    return sparsemax(logits, dim=1)
+    logits, values = split(products, maps, attributes)
+    alpha = sparsemax(logits, dim=1)
+    return (alpha[:, :, None] * values).sum(dim=1), alpha
 
 
-REGION_WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "dense": softmax_over_regions,
-    "shared": softmax_over_regions,
-    "sparse": sparsemax_over_regions,
+def split(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
+    """Logits (B, R, maps) and values (B, R, K, A), two views of `products` (B, R, maps + K A)."""
+    values = products[..., maps:]
+    return products[..., :maps], values.view(*values.shape[:2], -1, attributes)
+
+
+# From products (B, R, maps + K A) of the regions (first the logits of each map, then the K values of each attribute) to
+# the sums over regions that the map weighs (B, K, A), and alpha (B, R, maps). `shared` has one map for all attributes.
+REGION_SUMS: dict[str, Callable[[Tensor, int, int], tuple[Tensor, Tensor]]] = {
+    "dense": softmax_sums,
+    "shared": softmax_sums,
+    "sparse": sparsemax_sums,
 }
 
 

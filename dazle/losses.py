@@ -1,22 +1,26 @@
 """The loss: a class loss plus lambda times self-calibration.
 
 Scores come without margin. Cross-entropy never sees one; self-calibration and the ranking loss see `train_margin`.
+Each loss gives its value and its gradient with respect to the scores at once: written out they share their
+exponentials, and a small model spends its time on the number of operations.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from dazle.calibration import with_margin
 from dazle.config import LossSettings
 
+Sloped = tuple[Tensor, Tensor]  # a scalar, and its gradient (B, C)
+
 
 @dataclass(frozen=True)
 class Loss:
-    """Scalars; `self_calibration` is None where lambda is 0 or the label space has no unseen class."""
+    """Scalars; `total` alone has a gradient. `self_calibration` is None where lambda is 0."""
 
     total: Tensor
     class_loss: Tensor
@@ -24,47 +28,80 @@ class Loss:
 
     def detached(self) -> "Loss":
         """The values alone: whoever keeps a loss with its graph keeps megabytes a step."""
-        calibration = self.self_calibration
-        return Loss(
-            self.total.detach(), self.class_loss.detach(), None if calibration is None else calibration.detach()
-        )
+        return Loss(self.total.detach(), self.class_loss, self.self_calibration)
 
 
 def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Loss:
-    """`scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool."""
-    of_class = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
-    if settings.lambda_ == 0 or bool(seen.all()):
-        return Loss(of_class, of_class, None)
-    calibration = self_calibration(with_margin(scores, seen, settings.train_margin), seen, settings.self_calibration)
-    return Loss(of_class + settings.lambda_ * calibration, of_class, calibration)
+    """`scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
+
+    With a lambda that is not 0 there must be an unseen class.
+    """
+    plain = scores.detach()
+    of_class, slope = CLASS_LOSSES[settings.class_loss](plain, labels, seen, settings)
+    if settings.lambda_ == 0:
+        return Loss(_known(scores, of_class, slope), of_class, None)
+    margined = with_margin(plain, seen, settings.train_margin)
+    calibration, of_margined = self_calibration(margined, seen, settings.self_calibration)
+    total = of_class + settings.lambda_ * calibration
+    return Loss(_known(scores, total, slope.add_(of_margined, alpha=settings.lambda_)), of_class, calibration)
 
 
-def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Tensor:
+def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:
     """Mean cross-entropy over all classes (unseen ones as negatives) or over the seen ones alone; no margin."""
     if settings.ce_classes == "seen":
         scores = scores.masked_fill(~seen, -math.inf)
-    return functional.cross_entropy(scores, labels)
+    logs, true = scores.log_softmax(dim=1), labels[:, None]
+    slope = logs.exp().scatter_add_(1, true, scores.new_full(true.shape, -1))
+    return -logs.gather(1, true).mean(), slope.div_(len(labels))
 
 
-def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Tensor:
+def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:
     """mean over b and c in `ce_classes` of max(0, 1 - s_y + s_c), on scores with the training margin.
 
     The term c = y is a constant 1 and is kept, as the formula has it.
     """
-    scores = with_margin(scores, seen, settings.train_margin)
-    hinge = (1 - scores.gather(1, labels[:, None]) + scores).clamp(min=0)
-    return (hinge if settings.ce_classes == "all" else hinge[:, seen]).mean()
+    scores, true = with_margin(scores, seen, settings.train_margin), labels[:, None]
+    hinge = (1 - scores.gather(1, true) + scores).clamp(min=0)
+    counted = torch.ones_like(seen) if settings.ce_classes == "all" else seen
+    hinge = hinge * counted
+    terms = len(labels) * counted.sum()
+    active = (hinge > 0).to(scores)
+    slope = active.scatter_add_(1, true, -active.sum(dim=1, keepdim=True))
+    return hinge.sum() / terms, slope / terms
 
 
 CLASS_LOSSES = {"cross-entropy": cross_entropy, "ranking": ranking}
 
 
-def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Tensor:
+def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Sloped:
     """How little probability unseen classes get; `scores` (B, C) carry the training margin.
 
     `log-mean` (the paper): -log(mean_b sum_{c unseen} softmax_c(s_b)); `mean-log`: -mean_b log(sum ...).
     """
-    log_unseen = scores.masked_fill(seen, -math.inf).logsumexp(dim=1) - scores.logsumexp(dim=1)
+    logs = scores.log_softmax(dim=1)
+    of_unseen = logs.masked_fill(seen, -math.inf)
+    unseen = of_unseen.logsumexp(dim=1, keepdim=True)
+    among_unseen = (of_unseen - unseen).exp_()
+    slope = logs.exp_().sub_(among_unseen)
     if form == "mean-log":
-        return -log_unseen.mean()
-    return math.log(len(log_unseen)) - torch.logsumexp(log_unseen, dim=0)
+        return -unseen.mean(), slope.div_(len(scores))
+    return math.log(len(scores)) - unseen.logsumexp(dim=0).squeeze(), slope.mul_(unseen.softmax(dim=0))
+
+
+def _known(scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """`value` as a function of `scores` whose gradient is `slope`."""
+    return _Known.apply(scores, value, slope)  # type: ignore[no-untyped-call]
+
+
+class _Known(torch.autograd.Function):
+    """A value of the scores whose gradient is known already."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+        ctx.save_for_backward(slope)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, of_value: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return of_value * slope, None, None

@@ -11,9 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dazle.attention import ATTRIBUTE_WEIGHTS, REGION_WEIGHTS
+from dazle.attention import ATTRIBUTE_WEIGHTS, REGION_SUMS, split
 from dazle.config import ModelSettings
+from dazle.stacked import product_with_stacked
 from dazle.streams import stream
+
+# V (W f) writes and reads one more array as long as the regions: where the two cost the same (CUB), it is 11 % slower.
+WORTH_IT = 0.9
 
 
 @dataclass(frozen=True)
@@ -49,59 +53,59 @@ class Model(nn.Module):
         generator = torch.Generator().manual_seed(stream(*seed, "W_e"))
         self.W_e = nn.Parameter(torch.randn(shape, generator=generator, dtype=semantics.dtype))
         # Zero: attention starts uniform and every beta at one half (sigmoid) or one (softmax).
-        if settings.region_attention in REGION_WEIGHTS:
+        if settings.region_attention in REGION_SUMS:
             self.W_alpha = nn.Parameter(semantics.new_zeros(shape))
         if settings.attribute_attention in ATTRIBUTE_WEIGHTS:
             self.W_beta = nn.Parameter(semantics.new_zeros(shape))
 
     def forward(self, regions: Tensor, peaks: bool = False) -> Output:
         """`regions`: (B, R, D); the large product runs in their dtype, everything after it in the parameters' dtype."""
-        uniform = self.settings.region_attention == "uniform"
-        if uniform:
+        attention, attributes = self.settings.region_attention, len(self.V)
+        if attention == "uniform":
             # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
             regions = regions.mean(dim=1, keepdim=True)
         products = self._products(regions)
-        scores_at = products["W_e"]
-        if uniform:
-            e, gate, peak = scores_at[:, 0], self._single(products, "W_beta"), None
-        elif self.settings.region_attention == "max":
-            e, best = scores_at.max(dim=1)
-            gate = products["W_beta"].gather(1, best[:, None])[:, 0] if "W_beta" in products else None
-            peak = best
+        peak = None
+        if attention in REGION_SUMS:
+            maps = 1 if attention == "shared" else attributes
+            sums, alpha = REGION_SUMS[attention](products, maps, attributes)
+            # `max` names the same region as `argmax`, and finds it several times faster.
+            peak = alpha.max(dim=1).indices.expand(-1, attributes) if peaks else None
         else:
-            alpha = REGION_WEIGHTS[self.settings.region_attention](products["W_alpha"])
-            e = (alpha * scores_at).sum(dim=1)
-            gate = (alpha * products["W_beta"]).sum(dim=1) if "W_beta" in products else None
-            peak = alpha.argmax(dim=1).expand(e.shape) if peaks else None
-        if gate is not None:
-            e = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](gate) * e
+            _, values = split(products, 0, attributes)
+            if attention == "max":
+                peak = values[:, :, 0].max(dim=1).indices
+                values = values.gather(1, peak[:, None, None].expand(-1, 1, values.shape[2], -1))
+            sums = values[:, 0]
+        e = sums[:, 0]
+        if self.settings.attribute_attention in ATTRIBUTE_WEIGHTS:
+            e = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](sums[:, 1]) * e
         return Output(e @ self.class_attributes.T, peak if peaks else None)
 
-    @staticmethod
-    def _single(products: dict[str, Tensor], name: str) -> Tensor | None:
-        return products[name][:, 0] if name in products else None
-
-    def _products(self, regions: Tensor) -> dict[str, Tensor]:
-        """v_a' W f_r for each W in use: name -> (B, R, A), or (B, R, 1) for the one map of `shared`."""
+    def _products(self, regions: Tensor) -> Tensor:
+        """v_a' W f_r for each W in use, side by side: (B, R, K A), but one column of W_alpha for `shared`."""
         V = functional.normalize(self.V, dim=1) if self.settings.renormalise_semantics else self.V
-        blocks = {name: V for name in ("W_alpha", "W_e", "W_beta") if hasattr(self, name)}
-        if self.settings.region_attention == "shared":
-            blocks["W_alpha"] = V.mean(dim=0, keepdim=True)
-        weights = [getattr(self, name) for name in blocks]
+        weights = [getattr(self, name) for name in ("W_alpha", "W_e", "W_beta") if hasattr(self, name)]
+        shared = self.settings.region_attention == "shared"
         if self._attributes_first(regions, V):
-            stacked = torch.cat([block @ W for block, W in zip(blocks.values(), weights, strict=True)])
-            product = functional.linear(regions, stacked.to(regions.dtype)).to(V.dtype)
-            parts = torch.split(product, [block.shape[0] for block in blocks.values()], dim=2)
-            return dict(zip(blocks, parts, strict=True))
-        product = functional.linear(regions, torch.cat(weights).to(regions.dtype))
-        parts = torch.split(product, V.shape[1], dim=2)
-        return {
-            name: functional.linear(part, block.to(part.dtype)).to(V.dtype)
-            for (name, block), part in zip(blocks.items(), parts, strict=True)
-        }
+            vectors = [V.mean(dim=0, keepdim=True) if shared and W is weights[0] else V for W in weights]
+            products = product_with_stacked(regions, vectors, weights)
+        else:
+            mapped = functional.linear(regions, torch.cat(weights).to(regions.dtype))
+            mapped = mapped.view(*regions.shape[:2], len(weights), -1)
+            products = functional.linear(mapped[:, :, shared:], V.to(mapped.dtype)).flatten(2)
+            if shared:
+                one_map = functional.linear(mapped[:, :, 0], V.mean(dim=0, keepdim=True).to(mapped.dtype))
+                products = torch.cat([one_map, products], dim=2)
+        return products.to(V.dtype)
 
     @staticmethod
     def _attributes_first(regions: Tensor, V: Tensor) -> bool:
-        """Whether (V W) f costs fewer multiplications than V (W f); with A > d (DeepFashion) it does not."""
+        """Whether a training step with (V W) f is cheaper than with V (W f); with A > d (DeepFashion) it is not.
+
+        Counted are the multiplications of a forward and a backward pass, for each W in use.
+        """
         (attributes, d), rows, dimension = V.shape, regions.shape[0] * regions.shape[1], regions.shape[2]
-        return attributes * dimension * (d + rows) <= rows * d * (dimension + attributes)
+        attributes_first = attributes * dimension * (2 * rows + 3 * d)
+        weights_first = rows * d * (2 * dimension + 3 * attributes)
+        return WORTH_IT * attributes_first <= weights_first

@@ -22,6 +22,7 @@ from dazle.features import FeatureSet
 from dazle.losses import Loss, loss
 from dazle.metrics import Evaluation
 from dazle.model import Model
+from dazle.optimiser import RMSprop
 from dazle.pointing import Pointing
 from dazle.semantics import initial_semantics
 from dazle.splits import Phase
@@ -126,22 +127,17 @@ class Step:
 
     def __init__(self, model: Model, seen: Tensor, settings: Settings) -> None:
         """`model` lies on the device that trains; `seen`: (C,) bool of its label space, on the same device."""
-        chosen = settings.training
-        self.model, self.seen, self.settings = model, seen, settings
-        self.optimizer = torch.optim.RMSprop(
-            model.parameters(),
-            lr=chosen.learning_rate,
-            weight_decay=chosen.weight_decay,
-            momentum=chosen.momentum,
-            foreach=True,
-        )
+        if bool(seen.all()):
+            # Asked once: on a GPU the answer is waited for. Without unseen classes there is nothing to calibrate.
+            settings = settings.changed({"loss.lambda": 0.0})
+        self.model, self.seen, self.settings = model, seen, settings.loss
+        self.optimiser = RMSprop(model.parameters(), settings.training)
 
     def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
         """`regions`: (B, R, D) in the precision of the settings; `labels`: (B,) positions in C, of seen classes."""
-        result = loss(self.model(regions).scores, labels, self.seen, self.settings.loss)
-        self.optimizer.zero_grad(set_to_none=True)
+        result = loss(self.model(regions).scores, labels, self.seen, self.settings)
         result.total.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        self.optimiser.step()
         return result.detached()
 
 
