@@ -48,6 +48,7 @@ class Point(Strict):
     margin: FiniteFloat
     best_margin: FiniteFloat | None
     best_margin_H: Percent | None
+    seen_unseen: list[tuple[Percent, Percent]] | None = None  # (S, U) along the curve whose area is AUSUC
     pointing: Percent | None
     pointing_chance: Percent | None = None
     loss: LossParts

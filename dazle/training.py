@@ -187,6 +187,7 @@ class _Judge:
             "margin": float(used),
             "best_margin": margin if seen else None,
             "best_margin_H": best_H if seen else None,
+            "seen_unseen": judged.traced() if seen else None,
             "pointing": self.pointing and self.pointing.accuracy(hits),
             "pointing_chance": self.pointing and self.pointing.chance,
             "correct": point.correct.tolist(),

@@ -83,6 +83,17 @@ def test_area_and_best_margin_by_brute_force(case: tuple) -> None:
     assert pytest.approx(judged.at(margin).H) == H
 
 
+@given(cases(), st.integers(2, 8))
+def test_the_traced_curve_is_part_of_the_whole_with_both_ends(case, points):
+    judged = Evaluation(*case)
+    S, U, _ = judged.curve
+    traced = judged.traced(points)
+    whole = [(round(s, 2), round(u, 2)) for s, u in zip(S.tolist(), U.tolist(), strict=True)]
+    assert set(traced) <= set(whole) and len(traced) <= points
+    assert (traced[0], traced[-1]) == (whole[0], whole[-1])
+    assert [u for _, u in traced] == sorted(u for _, u in traced)
+
+
 def test_a_known_case() -> None:
     """Two images a class; the curve goes (S, U) = (100, 0), (50, 0), (50, 100), (0, 100)."""
     scores = np.array([[2.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])

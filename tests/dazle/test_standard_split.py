@@ -16,7 +16,7 @@ def test_without_seen_test_images_S_and_H_do_not_exist() -> None:
     features = small(test_seen=TEST_SEEN[:0])
     fitted = fit(features, final_phase(features), SETTINGS, (0, "small", 0), torch.device("cpu"))
     for point in fitted.curve:
-        assert [point[key] for key in ("S", "H", "AUSUC", "best_margin", "best_margin_H")] == [None] * 5
+        assert [point[key] for key in ("S", "H", "AUSUC", "best_margin", "best_margin_H", "seen_unseen")] == [None] * 6
         assert 0 <= point["U"] <= point["T1"] <= 100
         assert Point.model_validate(point).H is None
 
