@@ -62,7 +62,8 @@ def run(options: Options) -> str:
 
     Raises InputError, before anything is measured, for an option that is not valid and for results in the way.
     """
-    from reports.throughput import page, results
+    from reports.throughput import results
+    from reports.throughput_page import page
 
     device = choose_device(options.device)
     chosen, variants = _checked(options, device)

@@ -78,3 +78,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         run(options(tmp_path / "file" / "out"))
+
+
+def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import typer
+
+    from benchmark import throughput, throughput_command
+
+    def interrupted(options: Options) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(throughput, "run", interrupted)
+    with pytest.raises(typer.Exit) as ended:
+        throughput_command.throughput(out=tmp_path)
+    assert ended.value.exit_code == 130

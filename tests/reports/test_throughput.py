@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from reports.throughput import page, relative_cost, results, share_of_peak, tables
+from reports.throughput import relative_cost, results, share_of_peak, tables
+from reports.throughput_page import page
 
 STEADY = [1.0, 1.01, 0.99, 1.0, 1.0, 1.02, 0.98, 1.0, 1.0]
 
