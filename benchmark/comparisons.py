@@ -19,11 +19,11 @@ Pair = tuple[Work, Work]
 
 @dataclass(frozen=True)
 class Comparison:
-    """`about`: what the ratio says, second over first; `only`: the precision it makes sense in, None for each."""
+    """`about`: what the ratio says, second over first; `precisions`: those it makes sense in, where not in all."""
 
     about: str
     make: Callable[[Shape, Settings, str], Pair]
-    only: str | None = None
+    precisions: tuple[str, ...] = ("float32", "tf32", "bf16")
     gain: int = 1
 
 
@@ -43,7 +43,7 @@ def _compile(shape: Shape, settings: Settings, device: str) -> Pair:
 
 
 COMPARISONS = {
-    "reference": Comparison("fast form over dazle/reference.py", _reference),
-    "bf16": Comparison("bf16 over float32", _bf16, only="float32"),
+    "reference": Comparison("fast form over dazle/reference.py", _reference, precisions=("float32", "tf32")),
+    "bf16": Comparison("bf16 over float32", _bf16, precisions=("float32",)),
     "compile": Comparison("torch.compile over eager", _compile),
 }

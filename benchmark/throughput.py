@@ -168,7 +168,7 @@ def _of_shape(
 
 
 def _applicable(comparisons: Sequence[str], precision: str) -> list[str]:
-    return [name for name in comparisons if COMPARISONS[name].only in (None, precision)]
+    return [name for name in comparisons if precision in COMPARISONS[name].precisions]
 
 
 @contextmanager

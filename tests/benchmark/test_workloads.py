@@ -41,15 +41,37 @@ def test_the_two_products_take_the_cheaper_order() -> None:
     assert (deepfashion.maps, deepfashion.product_flops) == (900, 13_005_619_200)
 
 
-def test_operations_of_a_step_and_of_inference_are_those_worked_out_by_hand() -> None:
-    """SUN, products with V first: V W (3 x 2 x 102 x 300 x 2048), the regions by it (2 x 2450 x 2048 x 306), and e Z'
-    (2 x 50 x 102 x 717) forward; back, the stack's gradient costs what the second did, V and W twice the first, and
-    e once the third, for Z has no gradient."""
-    stack, regions, classes = 376_012_800, 3_070_771_200, 7_313_400
-    bench = Workbench(shapes(["sun"])[0], settings_of(shapes(["sun"])[0], find("dazle"), "float32"), "cpu")
-    assert operations(bench.inference).flops == stack + regions + classes
-    assert operations(bench.step).flops == 3 * stack + 2 * regions + 2 * classes
-    assert operations(bench.products).flops == 2 * regions == shapes(["sun"])[0].product_flops
+def counted(name: str, variant: str = "dazle") -> tuple[int, int]:
+    """Operations of inference and of a step."""
+    shape = shapes([name])[0]
+    bench = Workbench(shape, settings_of(shape, find(variant), "float32"), "cpu")
+    return operations(bench.inference).flops, operations(bench.step).flops
+
+
+def test_operations_on_CUB_are_those_worked_out_by_hand() -> None:
+    """V first. Forward: V W, 3 x 2 x 312 x 300 x 2048; the regions by it, 2 x 2450 x 2048 x 936; e Z', 2 x 50 x 312 x
+    200. Back: the stack's gradient costs what the second did, V and W each what the first did, e what the third did;
+    neither the regions nor Z have one."""
+    stack, regions, classes = 1_150_156_800, 9_392_947_200, 6_240_000
+    assert counted("cub") == (stack + regions + classes, 3 * stack + 2 * regions + 2 * classes)
+    # Without attribute attention there are two maps in place of three.
+    ungated = (2 * stack // 3 + 2 * regions // 3 + classes, 2 * stack + 4 * regions // 3 + 2 * classes)
+    assert counted("cub", "dense-calibrated") == ungated
+    # Uniform attention has two maps and sees 50 averages, so W goes first: 2 x 50 x 2048 x 600, then V.
+    assert counted("cub", "uniform")[0] == 122_880_000 + 2 * 2 * 50 * 300 * 312 + classes
+
+
+def test_operations_on_DeepFashion_are_those_worked_out_by_hand() -> None:
+    """W first: the regions by W, 2 x 1764 x 2048 x 900, with its gradient; that by V, 3 x 2 x 1764 x 300 x 1000, with a
+    gradient of both factors; e Z', 2 x 36 x 1000 x 46, with one of e."""
+    regions, onward, classes = 6_502_809_600, 3_175_200_000, 3_312_000
+    assert counted("deepfashion") == (regions + onward + classes, 2 * regions + 3 * onward + 2 * classes)
+
+
+def test_the_bare_products_are_those_of_the_shape() -> None:
+    shape = shapes(["sun"])[0]
+    bench = Workbench(shape, settings_of(shape, find("dazle"), "float32"), "cpu")
+    assert operations(bench.products).flops == shape.product_flops == 2 * 2 * 2450 * 2048 * 306
 
 
 def test_the_reference_takes_the_same_step() -> None:
