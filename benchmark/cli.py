@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmark.data_commands import app as data_app
+from benchmark.gate_command import accept, check
 from benchmark.options import names, overrides
 from benchmark.prepare_command import prepare
 from benchmark.throughput_command import throughput
@@ -33,6 +34,8 @@ data_app.command()(prepare)
 app.add_typer(data_app, name="data")
 app.command()(throughput)
 app.command()(tune)
+app.command()(accept)
+app.command()(check)
 
 Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]
 
@@ -106,6 +109,8 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="A cell that takes longer is ended and recorded as failed.")
     ] = None,
+    check: Annotated[Path | None, typer.Option(help="Then check against these accepted results.")] = None,
+    rows: Annotated[str, typer.Option(help="Of --check: all rows of the file, or those present in the run.")] = "all",
 ) -> None:
     """Train every cell of a suite that is not done yet, and write the table."""
     from benchmark import runner
@@ -132,6 +137,8 @@ def run(
         retry_failed=retry_failed,
         save_models=save_models,
         timeout=timeout,
+        check=check,
+        rows=rows,
     )
     if dry_run:
         from benchmark.estimate import print_plan

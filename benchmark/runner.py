@@ -49,6 +49,8 @@ class RunOptions:
     retry_failed: bool = False
     save_models: bool = False
     timeout: float | None = None  # seconds that one cell may take
+    check: Path | None = None
+    rows: str = "all"
 
 
 # What decides which cells there are and what comes out of each: all of it is in the cells' identities.
@@ -57,7 +59,9 @@ CHANGES_RESULT = frozenset(
     | {"threads", "device", "overrides", "base_seed", "folds", "validation", "tuned"}
 )
 # What only says how, where and whether they are run.
-ONLY_RUNNING = frozenset(["out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models", "timeout"])
+ONLY_RUNNING = frozenset(
+    {"out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models", "timeout", "check", "rows"}
+)
 
 
 @dataclass(frozen=True)
@@ -208,12 +212,14 @@ def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
 
 
 def run(options: RunOptions) -> int:
-    """Trains what is not done, writes the report, and returns the exit code."""
+    """Trains what is not done, writes the report, checks it where that is asked for, and returns the exit code."""
+    from benchmark.checking import check_usage
     from benchmark.display import Display
     from benchmark.executors import Processes
-    from benchmark.reporting import write_report
 
     chosen = plan(options)
+    if options.check is not None:
+        check_usage(options.check, options.rows)
     store.enter(
         chosen.out,
         store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies),
@@ -233,9 +239,19 @@ def run(options: RunOptions) -> int:
             if options.fail_fast and ended and ended.record and ended.record.status == "failed":
                 display.say("stopping at the first failure, as --fail-fast asks")
                 break
+    return _closing(options, chosen)
+
+
+def _closing(options: RunOptions, chosen: Plan) -> int:
+    """The report, the check, and the exit code."""
+    from benchmark.checking import check_run
+    from benchmark.reporting import write_report
+
     write_report(chosen.out)
     states = [store.state(chosen.out, cell.id)[0] for cell in chosen.cells]
     print(f"{states.count('done')} of {len(states)} cells done; the table is in {chosen.out / 'report.md'}")
+    if options.check is not None:
+        return check_run(chosen.out, options.check, options.rows)
     return COMPLETE if states.count("done") == len(states) else INCOMPLETE
 
 

@@ -1,0 +1,51 @@
+"""An output folder of a run that nobody trained: cells as a real run has them, records with the values given."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.matrix import Cell
+from benchmark.records import LossParts, PhaseRecord, Point, Record, write_record
+from benchmark.runner import RunOptions, plan
+from benchmark.store import make_manifest, record_path, write_manifest
+
+ENVIRONMENT = {"commit": None, "python": "3.11", "versions": {"torch": "2"}, "processor": "made", "device": None}
+
+
+def make_run(
+    out: Path,
+    values: Mapping[str, Sequence[float | None]],
+    environment: Mapping[str, Any] = ENVIRONMENT,
+    **options: Any,
+) -> Path:
+    """`values`: H by repetition for variants of `smoke` on simulated cub; None leaves the cell without a record."""
+    seeds = len(next(iter(values.values())))
+    given = {"suite": "smoke", "variants": tuple(values), "seeds": seeds, "source": "simulated"} | options
+    chosen = plan(RunOptions(**given))
+    write_manifest(out, make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
+    for cell in chosen.cells:
+        H = values[cell.variant.name][cell.seed]
+        if H is not None:
+            write_record(record_path(out, cell.id), record(cell, H, environment))
+    return out
+
+
+def record(cell: Cell, H: float, environment: Mapping[str, Any] = ENVIRONMENT) -> Record:
+    """A done record of one epoch: S = U = H, and T1 five points above."""
+    return Record(
+        id=cell.id, status="done", variant=cell.variant.name, dataset=cell.dataset.name, seed=cell.seed,
+        identity=dict(cell.identity), features={}, environment=dict(environment), started="2000-01-01T00:00:00+00:00",
+        seconds=1.0, validation=[phase("fold 1", H)] if cell.identity["validation"] else [], test=phase("final", H),
+    )  # fmt: skip
+
+
+def phase(name: str, H: float) -> PhaseRecord:
+    point = Point(
+        step=1, epoch=1.0, fraction=1.0, S=H, U=H, H=H, T1=min(H + 5, 100), AUSUC=None, margin=1.0, best_margin=None,
+        best_margin_H=None, pointing=None, loss=LossParts(**{"total": 1.0, "class": 1.0, "self_calibration": None}),
+        correct=[], correct_T1=[],
+    )  # fmt: skip
+    return PhaseRecord(
+        name=name, classes=[], seen=[], images=[], train_images=1, images_trained=1, train_seconds=1.0, seconds=1.0,
+        curve=[point],
+    )  # fmt: skip
