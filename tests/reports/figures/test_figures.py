@@ -1,0 +1,125 @@
+"""What is drawn: the numbers behind every figure, what it says of its source, and that names are only names."""
+
+import re
+import sys
+
+import pandas as pd
+import pytest
+
+from reports.figures import style
+from reports.figures.cost import cost, named
+from reports.figures.curves import curves
+from reports.figures.drawing import draw
+from reports.figures.forest import forest
+from reports.figures.seen_unseen import mean_curve, seen_unseen
+from reports.results import DatasetResults
+from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, rows
+
+TRACE = [(80.0, 0.0), (60.0, 40.0), (0.0, 50.0)]
+
+
+def with_traces(frame: pd.DataFrame) -> pd.DataFrame:
+    for record in frame.to_dict("records"):
+        for point in record["test"]:
+            point["seen_unseen"] = TRACE
+    return frame
+
+
+def full_frame(**more) -> pd.DataFrame:
+    frame = with_traces(ablation(**more))
+    return frame.assign(images_per_second=[100.0] * 3 + [200.0] * 3)
+
+
+def drawn(figure, frame: pd.DataFrame, monkeypatch):
+    """The figure's axes as they were when it was finished."""
+    kept = []
+    monkeypatch.setattr(figure_module(figure), "finish", lambda made, *rest: kept.append((made, rest)))
+    with style.style():
+        figure(DatasetResults(frame), "honest")
+    return kept[0][0].axes[0] if kept else None
+
+
+def figure_module(figure):
+    return sys.modules[figure.__module__]
+
+
+def test_every_figure_is_drawn_and_stamped():
+    pictures = list(draw(full_frame()))
+    assert [picture.name for picture in pictures] == ["forest-cub", "seen-unseen-cub", "curves-cub", "cost-cub"]
+    for picture in pictures:
+        assert "SIMULATED" in picture.caption and picture.png.startswith(b"\x89PNG")
+    assert all(a.svg == b.svg and a.png == b.png for a, b in zip(pictures, draw(full_frame()), strict=True))
+
+
+def test_real_figures_carry_no_stamp():
+    simulated, real = (list(draw(full_frame(**more))) for more in ({}, REAL))
+    for stamped, plain in zip(simulated, real, strict=True):
+        # Text is drawn as glyphs; matplotlib leaves what it says in a comment.
+        assert "<!-- SIMULATED -->" in stamped.svg and "<!-- SIMULATED -->" not in plain.svg
+
+
+def test_the_forest_shows_the_paired_interval(monkeypatch):
+    axes = drawn(forest, ablation(), monkeypatch)
+    _, interval, mean = axes.lines
+    assert list(mean.get_xdata()) == [pytest.approx(-10.0)]
+    low, high = interval.get_xdata()  # -10, -11, -9: t(0.975, 2) / sqrt(3) = 2.484 on both sides
+    assert (low, high) == (pytest.approx(-12.484, abs=1e-3), pytest.approx(-7.516, abs=1e-3))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["uniform-calibrated"]
+
+
+def test_curves_mark_the_chosen_and_the_oracle_epoch(monkeypatch):
+    axes = drawn(curves, pd.DataFrame(rows("dazle", [60.0])), monkeypatch)
+    marks = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "None"}
+    chosen, oracle = marks["chosen on validation"], marks["oracle: best on test"]
+    assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([1.0], [60.0])
+    assert (list(oracle.get_xdata()), list(oracle.get_ydata())) == ([2.0], [65.0])
+
+
+def test_curves_of_several_seeds_are_averaged_at_the_same_unseen_accuracy():
+    unseen, seen = mean_curve([[(80.0, 0.0), (0.0, 40.0)], [(40.0, 0.0), (0.0, 20.0)]])
+    assert unseen[-1] == 20  # as far as both reach
+    assert seen[0] == 60 and seen[-1] == pytest.approx((40 + 0) / 2)
+
+
+def test_the_operating_points_are_those_of_the_protocol(monkeypatch):
+    axes = drawn(seen_unseen, with_traces(pd.DataFrame(rows("dazle", [60.0, 62.0]))), monkeypatch)
+    curve, points = axes.lines
+    assert list(points.get_xdata()) == [60.0, 62.0]
+    assert (curve.get_ydata()[0], curve.get_xdata()[-1]) == (80.0, 50.0)
+
+
+def test_of_many_rows_each_axis_shows_the_one_that_differs_most():
+    records = rows("dazle", [60.0])
+    for number in range(9):
+        records += rows(f"row-{number}", [50.0 - number], **UNIFORM)
+    with style.style():
+        picture = seen_unseen(DatasetResults(with_traces(pd.DataFrame(records))), "honest")
+    # Glyphs of a legend are preceded by what they say.
+    assert set(re.findall(r"<!-- (row-\d|dazle) \(", picture.svg)) == {"row-8", "dazle"}
+
+
+def test_cost_names_what_nothing_beats():
+    points = pd.DataFrame(
+        {"H": [60.0, 61.0, 50.0, 40.0], "cost": [1.0, 0.9, 0.5, 0.6]}, index=["dazle", "better", "cheap", "beaten"]
+    )
+    assert named(points) == ["dazle", "better", "cheap"]
+
+
+def test_cost_is_relative_to_the_full_model(monkeypatch):
+    axes = drawn(cost, full_frame(), monkeypatch)
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert places["dazle"] == (1.0, 62.0) and places["uniform-calibrated"] == (0.5, 52.0)
+
+
+def test_what_has_nothing_to_show_is_left_out():
+    lonely = pd.DataFrame([failed("dazle", 0, error="boom"), cell("uniform", 0, 50.0, **UNIFORM)])
+    assert [picture.name for picture in draw(lonely)] == []
+    assert [picture.name for picture in draw(pd.DataFrame([failed("dazle", 0, error="boom")]))] == []
+
+
+@pytest.mark.parametrize("name", ["$x_{", "<script>alert(1)</script>", "a_b%", "ñandú-鳥", "&amp;-->"])
+def test_names_are_text(name):
+    pictures = list(draw(pd.concat([full_frame(), pd.DataFrame(rows(name, [1.0, 2.0, 3.0], **UNIFORM))])))
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert "<script" not in picture.svg
