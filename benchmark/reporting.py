@@ -1,7 +1,8 @@
 """From an output folder to its report, made of the records alone.
 
 `results.csv`, `report.md`, `report.tex` (a whole document), and `tables/`: every table as CSV of raw numbers and as
-LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them.
+LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them; `figures/`: every
+figure as SVG and PNG.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from dazle.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
+    from reports.figures.style import Picture
     from reports.table import Table
 
 
@@ -33,6 +35,7 @@ def write_report(out: Path, protocol: str = "honest") -> Path:
     write_atomic(out / "tables" / "numbers.tex", latex.macros(made.numbers))
     for table in tables:
         write_table(out, table)
+    write_figures(out, frame, protocol)
     return path
 
 
@@ -51,6 +54,21 @@ def write_table(out: Path, table: "Table") -> None:
 
     write_atomic(out / "tables" / f"{table.name}.csv", csv.render(table))
     write_atomic(out / "tables" / f"{table.name}.tex", latex.render(table))
+
+
+def write_figures(out: Path, frame: "pd.DataFrame", protocol: str) -> "list[Picture]":
+    """`figures/NAME.svg` and `figures/NAME.png`; what was drawn."""
+    from benchmark.progress import progress
+    from reports.figures.drawing import FIGURES, draw
+
+    pictures, most = [], len(FIGURES) * frame["dataset"].nunique()
+    with progress("figures") as update:
+        for picture in draw(frame, protocol):
+            write_atomic(out / "figures" / f"{picture.name}.svg", picture.svg)
+            write_atomic(out / "figures" / f"{picture.name}.png", picture.png)
+            pictures.append(picture)
+            update("drawing", len(pictures), most)
+    return pictures
 
 
 def _about(manifest: store.Manifest) -> list[str]:

@@ -53,6 +53,8 @@ def test_an_output_folder_holds_what_is_promised(undisturbed: Path) -> None:
     report = (undisturbed / "report.md").read_text(encoding="utf-8")
     assert "SIMULATED features" in report
     assert "training.epochs = 2" in report
+    drawn = {path.stem for path in (undisturbed / "figures").glob("*.svg")}
+    assert drawn == {f"{kind}-cub" for kind in ("forest", "seen-unseen", "curves", "cost")}
     assert not list(undisturbed.rglob("*.tmp"))
     assert len(json.loads((undisturbed / "manifest.json").read_text())["cells"]) == 6
 
