@@ -11,7 +11,6 @@ import optuna
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as plots
 
@@ -32,9 +31,10 @@ def draw_study(
     study = _study(space, trials)
     paths: list[Path] = []
     for name, draw in PICTURES.items() if len(study.get_trials(states=(TrialState.COMPLETE,))) > 1 else ():
-        # Optuna changes matplotlib's style for good, and warns that its pictures may look different one day.
+        # Optuna changes matplotlib's style for good; it warns of pictures that may look different one day, and of
+        # importances that few trials make equal, which the picture shows.
         with mpl.rc_context({"svg.hashsalt": "dazle", "savefig.bbox": "tight"}), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.simplefilter("ignore")
             figure = draw(study, f"validation {objective} [%]")
             figure.suptitle(title, y=1.02)
             for ending in FORMATS:

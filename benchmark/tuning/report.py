@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.reporting import write_table
 from benchmark.tuning.outcome import Outcome, outcome_folder
 from benchmark.tuning.tuned import figure_folder, tuned_name
 from dazle.files import write_atomic
@@ -62,13 +63,15 @@ def tuned_report(out: Path, frame: "pd.DataFrame", protocol: str = "honest") -> 
 
 
 def write_studies_report(out: Path, outcomes: Sequence[Outcome]) -> Path:
-    """Writes `tuning.md` and the figures of the last of the outcomes; returns the path of the Markdown."""
+    """Writes `tuning.md`, the same in `tables/`, and the figures of the last outcome; returns the path of the first."""
     from reports.tuning import studies_table
     from reports.writers import markdown
 
     draw_figures(outcomes[-1], outcome_folder(out, outcomes[-1].variant, outcomes[-1].dataset))
+    table = studies_table([summary(outcome) for outcome in outcomes])
     path = out / "tuning.md"
-    write_atomic(path, markdown.render(studies_table([summary(outcome) for outcome in outcomes])) + "\n")
+    write_atomic(path, markdown.render(table) + "\n")
+    write_table(out, table)
     return path
 
 

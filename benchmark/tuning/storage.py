@@ -7,6 +7,7 @@ a copy: an append after such a line would make the whole journal unreadable.
 
 import json
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from dazle.errors import InputError
 
 # A database is told so often that a trial is alive, and takes it for dead after so long a silence.
 HEARTBEAT_SECONDS, SILENCE_SECONDS = 10, 30
+OPENINGS = 4
 # A trial that was killed is tried again so often; one that kills its worker each time must not do so for ever.
 RETRIES = 2
 
@@ -59,15 +61,26 @@ def _database(url: str) -> BaseStorage:
             "sqlite:///FILE, or leave it out for a journal in --out"
         ) from None
     try:
+        return _opened(url, OPENINGS)
+    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise InputError(f"--storage {shown} cannot be opened: {reason}") from None
+
+
+def _opened(url: str, attempts: int) -> RDBStorage:
+    try:
         return RDBStorage(
             url,
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=SILENCE_SECONDS,
             heartbeat_stale_trial_callback=retry,
         )
-    except (SQLAlchemyError, ImportError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise InputError(f"--storage {shown} cannot be opened: {reason}") from None
+    except (IntegrityError, ProgrammingError):
+        # Two that open an empty database at once both make its tables; the second finds them the next time.
+        if attempts == 1:
+            raise
+        time.sleep(0.5)
+        return _opened(url, attempts - 1)
 
 
 class JournalLock(BaseJournalFileLock):

@@ -128,10 +128,11 @@ def _tuned_cells(outcome: Outcome, own: Sequence[Cell], conditions: Conditions) 
 
 
 def _notes(outcome: Outcome, cell: Cell) -> list[str]:
-    """A line for each setting that the trials shared and that is another one in this run."""
+    """A line for each setting that the trials shared and that is another one in this run, and for the version."""
+    here = {**cell.settings.flat(), "package": cell.identity["package"]}
     return [
-        f"{tuned_name(outcome.variant)} on {outcome.dataset} was tuned with {key} = {outcome.made_with[key]}; "
+        f"{tuned_name(outcome.variant)} on {outcome.dataset} was tuned with {key} = {outcome.made_with.get(key)}; "
         f"here it is {value}"
-        for key, value in cell.settings.flat().items()
+        for key, value in here.items()
         if key not in outcome.space and outcome.made_with.get(key) != value
     ]

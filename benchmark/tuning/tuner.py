@@ -77,6 +77,9 @@ def plan(options: TuneOptions) -> TunePlan:
             raise InputError(f"--{name} {value} is not a positive number")
     if options.folds > FOLDS:
         raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
+    for name in ("variants", "datasets"):
+        if not getattr(options, name):
+            raise InputError(f"name a --{name[:-1]}; python -m benchmark list {name} shows them")
     rows = _rows(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)

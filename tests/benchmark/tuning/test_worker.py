@@ -7,15 +7,22 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
+import pytest
+from optuna.trial import TrialState
 
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
+from benchmark.tuning.worker import requeue_dead, sign_of_life
 from tests.benchmark.tuning.studies import points, spec, worker
+
+# What a new process would import again takes longer than all of its trials.
+FORK = get_context("fork")
 
 
 def test_two_workers_try_no_point_twice(tmp_path: Path) -> None:
     open_study(spec(), open_storage(None, tmp_path))
-    workers = [get_context("spawn").Process(target=_work, args=(tmp_path, 12)) for _ in range(2)]
+    workers = [FORK.Process(target=_work, args=(tmp_path, 12)) for _ in range(2)]
     for each in workers:
         each.start()
     for each in workers:
@@ -37,7 +44,7 @@ def _slow(trial: optuna.Trial) -> float:
 
 def test_a_trial_of_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
     study = open_study(spec(), open_storage(None, tmp_path))
-    killed = get_context("spawn").Process(target=_die_at_the_second, args=(tmp_path,))
+    killed = FORK.Process(target=_die_at_the_second, args=(tmp_path,))
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
@@ -56,3 +63,110 @@ def _deadly(trial: optuna.Trial) -> float:
     if trial.number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return 1.0
+
+
+def test_a_trial_that_kills_its_worker_each_time_is_given_up(tmp_path: Path) -> None:
+    study = open_study(spec(), open_storage(None, tmp_path))
+    for _ in range(3):
+        killed = FORK.Process(target=_die_at_the_first, args=(tmp_path,))
+        killed.start()
+        killed.join()
+    worker(tmp_path, 2).run()
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL", "FAIL", "COMPLETE"]
+    outcome = make_outcome(spec(), study.trials)
+    assert outcome.budget == 2
+    assert [trial.why for trial in outcome.trials] == [
+        "its worker died (killed, or out of memory); tried again",
+        "its worker died (killed, or out of memory); tried again",
+        "its worker died (killed, or out of memory)",
+        None,
+    ]
+
+
+def _die_at_the_first(out: Path) -> None:
+    worker(out, 2, _always_deadly).run()
+
+
+def _always_deadly(trial: optuna.Trial) -> float:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0
+
+
+def test_a_trial_failed_by_one_that_died_before_queueing_it_again_is_queued(tmp_path: Path) -> None:
+    study = open_study(spec(), open_storage(None, tmp_path))
+    study.ask()
+    study.tell(0, state=TrialState.FAIL)
+    worker(tmp_path, 2).run()
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert study.trials[1].params == spec().default()
+
+
+def test_a_living_worker_keeps_its_trial(tmp_path: Path) -> None:
+    study = open_study(spec(), open_storage(None, tmp_path))
+    (tmp_path / "workers").mkdir()
+    with sign_of_life(tmp_path, "other"):
+        study.ask().set_user_attr("worker", "other")
+        requeue_dead(study, tmp_path)
+        assert [trial.state.name for trial in study.trials] == ["RUNNING"]
+    requeue_dead(study, tmp_path)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+
+
+def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(tmp_path: Path) -> None:
+    def value(trial: optuna.Trial) -> float:
+        if trial.number == 1:
+            raise FloatingPointError("scores are not finite")
+        if trial.number == 2:
+            raise optuna.TrialPruned("pruned on fold 1 after epoch 5")
+        return 50.0 + trial.number
+
+    study = open_study(spec(), open_storage(None, tmp_path))
+    worker(tmp_path, 4, value).run()
+    outcome = make_outcome(spec(), study.trials)
+    assert [(trial.state, trial.why) for trial in outcome.trials] == [
+        ("complete", None),
+        ("failed", "FloatingPointError: scores are not finite"),
+        ("pruned", "pruned on fold 1 after epoch 5"),
+        ("complete", None),
+    ]
+    assert outcome.budget == 4
+    assert outcome.best is not None and outcome.best.number == 3
+    assert outcome.default_value == 50.0
+
+
+def test_of_equal_values_the_first_is_the_best(tmp_path: Path) -> None:
+    study = open_study(spec(), open_storage(None, tmp_path))
+    worker(tmp_path, 3).run()
+    best = make_outcome(spec(), study.trials).best
+    assert best is not None and best.number == 0
+
+
+def test_a_trial_beyond_the_budget_is_not_run(tmp_path: Path) -> None:
+    """Two machines that ask a database in one moment: the number of a trial decides which of them it belongs to."""
+    study = open_study(spec(), open_storage(None, tmp_path))
+    one = worker(tmp_path, 2, lambda trial: pytest.fail("it was run") if trial.number > 1 else 50.0)
+    one.run()
+    one._run_one()
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "PRUNED"]
+    outcome = make_outcome(spec(), study.trials)
+    assert outcome.budget == len(outcome.trials) == 2
+
+
+def test_a_database_tells_by_its_heartbeat_that_a_worker_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    study = open_study(spec(), open_storage(url, tmp_path))
+    killed = FORK.Process(target=_die_in_a_database, args=(tmp_path, url))
+    killed.start()
+    killed.join()
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "RUNNING"]
+    monkeypatch.setattr("benchmark.tuning.storage.HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr("benchmark.tuning.storage.SILENCE_SECONDS", 2)
+    # All others are done by the time that the silence is long enough: the last one is waited for.
+    worker(tmp_path, 3, storage=url).run()
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    retried = next(trial for trial in study.trials if trial.system_attrs.get("retry_history") == [1])
+    assert retried.params == study.trials[1].params
+
+
+def _die_in_a_database(out: Path, url: str) -> None:
+    worker(out, 3, _deadly, storage=url).run()
