@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
+from benchmark.compare_command import compare
 from benchmark.data_commands import app as data_app
 from benchmark.gate_command import accept, check
-from benchmark.options import names, overrides
+from benchmark.options import names, overrides, protocol_name
 from benchmark.prepare_command import prepare
 from benchmark.throughput_command import throughput
 from benchmark.tune_command import tune
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 data_app.command()(prepare)
 app.add_typer(data_app, name="data")
+app.command()(compare)
 app.command()(throughput)
 app.command()(tune)
 app.command()(accept)
@@ -165,12 +167,8 @@ def status(out: Out) -> None:
 def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest") -> None:
     """Write the report of a run again, from its records."""
     from benchmark.reporting import write_report
-    from reports.selection import PROTOCOLS
 
-    if protocol not in PROTOCOLS:
-        raise InputError(f"--protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
-
-    print(write_report(out, protocol).read_text(encoding="utf-8"))
+    print(write_report(out, protocol_name(protocol)).read_text(encoding="utf-8"))
 
 
 def _bytes(text: str) -> int:

@@ -14,6 +14,15 @@ def names(option: str, text: str | None) -> tuple[str, ...]:
     return found
 
 
+def protocol_name(text: str) -> str:
+    """The name of a protocol; InputError for another word."""
+    from reports.selection import PROTOCOLS
+
+    if text not in PROTOCOLS:
+        raise InputError(f"--protocol {text!r} is not one of {', '.join(PROTOCOLS)}")
+    return text
+
+
 def overrides(pairs: list[str]) -> dict[str, Any]:
     """`KEY=VALUE` pairs; a value is read as JSON (numbers, true, false), else it is a string."""
     found: dict[str, Any] = {}

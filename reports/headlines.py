@@ -54,8 +54,8 @@ def _of(results: DatasetResults) -> str:
 
 def _words(text: str) -> str:
     """Words run together, each beginning with a capital, digits spelled out, what is no ASCII letter left out."""
-    spelled = re.sub(r"\d", lambda digit: f" {DIGITS[int(digit[0])]} ", text, flags=re.ASCII)
-    words = re.split("[^A-Za-z]+", re.sub(r"(?<=\w)\.(?=\s)", " Point ", spelled))
+    points = re.sub(r"(?<=[0-9])\.(?=[0-9])", " Point ", text)
+    words = re.split("[^A-Za-z]+", re.sub("[0-9]", lambda digit: f" {DIGITS[int(digit[0])]} ", points))
     return "".join(word[:1].upper() + word[1:] for word in words)
 
 

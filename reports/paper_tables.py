@@ -4,7 +4,7 @@ The rule a caller must know: printed numbers stand only beside real features wit
 else these functions give nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reports import captions
@@ -143,12 +143,19 @@ def _text(text: str) -> Cell:
 
 
 def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
-    cells = [list(row.cells) for row in rows]
-    for index in [index for index, column in enumerate(columns) if column.kind == "number"]:
-        known = [(cell[index].value, number) for number, cell in enumerate(cells) if cell[index].value is not None]
-        best = max(known)[1] if known else 0
-        cell = cells[best][index]
-        ours = rows[best].key.startswith(f"{FULL_MODEL}, ") and Mark.ORACLE not in cell.marks
-        notes = (*cell.notes, BESIDE_ORACLE) if ours else cell.notes
-        cells[best][index] = replace(cell, marks=(Mark.BEST, *cell.marks), notes=notes) if known else cell
-    return tuple(replace(row, cells=tuple(cell)) for row, cell in zip(rows, cells, strict=True))
+    numbers = [index for index, column in enumerate(columns) if column.kind == "number"]
+    best = {index: _greatest(row.cells[index] for row in rows) for index in numbers}
+    return tuple(
+        replace(row, cells=tuple(_bold(row.key, cell, best.get(i)) for i, cell in enumerate(row.cells))) for row in rows
+    )
+
+
+def _greatest(cells: Iterable[Cell]) -> float | None:
+    return max((cell.value for cell in cells if cell.value is not None), default=None)
+
+
+def _bold(row: str, cell: Cell, best: float | None) -> Cell:
+    if best is None or cell.value != best:
+        return cell
+    ours = row.startswith(f"{FULL_MODEL}, ") and Mark.ORACLE not in cell.marks
+    return replace(cell, marks=(Mark.BEST, *cell.marks), notes=(*cell.notes, BESIDE_ORACLE) if ours else cell.notes)
