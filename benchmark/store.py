@@ -280,8 +280,6 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "images_per_second": test.images_trained / test.train_seconds if test and test.train_seconds else float("nan"),
         "peak_memory": record.peak_memory if record is not None else None,
         "parameters": record.parameters if record is not None else None,
-        "identity": record.identity if record is not None else {},
-        "environment": record.environment if record is not None else {},
     }
 
 

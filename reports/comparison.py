@@ -105,7 +105,7 @@ def _settings_table(a: pd.DataFrame, b: pd.DataFrame) -> Table:
     """What differs between cells of one variant, dataset and seed: a row for each thing and pair of values."""
     key = ["variant", "dataset", "seed"]
     pairs = a.merge(b, on=key, suffixes=("_a", "_b"))
-    pairs = pairs[(pairs["identity_a"].map(bool)) & (pairs["identity_b"].map(bool))]
+    pairs = pairs[pairs["identity_a"].notna() & pairs["identity_b"].notna()]
     found: dict[tuple[str, str, str], list[str]] = {}
     for pair in pairs.to_dict("records"):
         told = ({**_flat(pair[f"identity_{x}"]), **_flat(pair[f"environment_{x}"], "environment.")} for x in "ab")

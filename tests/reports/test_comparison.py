@@ -80,7 +80,7 @@ def test_rows_of_one_run_alone_are_named() -> None:
 def test_failed_cells_are_a_dash_with_the_reason() -> None:
     a, b = run((60.0,)), run((60.0,))
     b = pd.concat(
-        [b[b.variant == "uniform"], pd.DataFrame([failed("dazle", 0, error="E: x", identity={}, environment={})])]
+        [b[b.variant == "uniform"], pd.DataFrame([failed("dazle", 0, error="E: x", identity=None, environment=None)])]
     )
     table, settings = compare_runs(a, b)
     assert shown(table, "dazle")["B - A ΔH"] == DASH
@@ -101,5 +101,5 @@ def test_sources_are_never_compared() -> None:
 
 
 def test_ablation_records_without_identity_have_no_pairs_of_settings() -> None:
-    frame = ablation().assign(identity=[{}] * 6, environment=[{}] * 6)
+    frame = ablation().assign(identity=None, environment=None)
     assert compare_runs(frame, frame)[-1].rows == ()
