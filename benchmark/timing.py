@@ -81,13 +81,10 @@ def clock_of(device: str) -> Clock:
     return EventClock(partial(torch.cuda.Event, enable_timing=True), torch.cuda.synchronize)
 
 
-def take_turns(
-    works: Mapping[str, Work], clock: Clock, seconds: float, on_round: Callable[[], object] = lambda: None
-) -> dict[str, Timed]:
+def take_turns(works: Mapping[str, Work], clock: Clock, seconds: float) -> dict[str, Timed]:
     """Times every work, a block each a round, every other round in the opposite order.
 
-    `seconds`: for each work, more where its median is not stable by then; at least `MIN_ROUNDS` rounds. `on_round` is
-    called after each.
+    `seconds`: for each work, more where its median is not stable by then; at least `MIN_ROUNDS` rounds.
     """
     timed = {name: Timed(_calls(work, clock)) for name, work in works.items()}
     spent, rounds, budget = 0.0, 0, seconds * len(works)
@@ -95,7 +92,6 @@ def take_turns(
         for name in list(works)[:: -1 if rounds % 2 else 1]:
             spent += _block(works[name], clock, timed[name])
         rounds += 1
-        on_round()
     return timed
 
 

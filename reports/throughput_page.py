@@ -1,12 +1,9 @@
 """The Markdown page of a throughput run: where and how it was measured, what to doubt, and the tables."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from reports.throughput import tables
+from reports.throughput import Found, tables
 from reports.writers import markdown
-
-Found = Mapping[str, Any]
 
 # A share of the processors that other processes took from which the page warns.
 BUSY = 0.1

@@ -56,12 +56,6 @@ def test_unsteady_work_is_given_more_time_but_not_for_ever() -> None:
     assert sum(timed.times) == pytest.approx(20 * PATIENCE, abs=1)
 
 
-def test_every_round_is_told() -> None:
-    told: list[int] = []
-    take_turns({"one": one}, MadeClock({one: itertools.repeat(1.0)}), 1, lambda: told.append(1))
-    assert len(told) == MIN_ROUNDS
-
-
 class WallEvent:
     """What an event of a GPU can do, by the wall clock; it counts milliseconds as those do."""
 
