@@ -73,19 +73,7 @@ def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: 
     """
     objective, folds, source = _only(studies)
     chosen = select(frame, protocol)
-    columns = (
-        Column("dataset", kind="text", grouped=True),
-        Column("variant", kind="text"),
-        Column("trials", digits=0),
-        Column("default", group=f"validation {objective}"),
-        Column("tuned", group=f"validation {objective}"),
-        Column("default", group="test H"),
-        Column("tuned", group="test H"),
-        Column("tuned - default [95 %]", group="test H", signed=True),
-        Column("default", group="test T1"),
-        Column("tuned", group="test T1"),
-        Column("minutes"),
-    )
+    columns = _tuned_columns(objective)
     caption = (
         f"{SIMULATED if source == 'simulated' else ''}Tuned rows beside the same rows with their own settings; "
         f"{PROTOCOLS[protocol].title}."
@@ -98,6 +86,22 @@ def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: 
     )
     rows = tuple(_tuned_row(chosen, study) for study in studies)
     return Table("tuned", caption, columns, rows, notes, {"source": source, "protocol": protocol})
+
+
+def _tuned_columns(objective: str) -> tuple[Column, ...]:
+    return (
+        Column("dataset", kind="text", grouped=True),
+        Column("variant", kind="text"),
+        Column("trials", digits=0),
+        Column("default", group=f"validation {objective}"),
+        Column("tuned", group=f"validation {objective}"),
+        Column("default", group="test H"),
+        Column("tuned", group="test H"),
+        Column("tuned - default [95 %]", group="test H", signed=True),
+        Column("default", group="test T1"),
+        Column("tuned", group="test T1"),
+        Column("minutes"),
+    )
 
 
 def _tuned_row(chosen: pd.DataFrame, study: StudySummary) -> Row:

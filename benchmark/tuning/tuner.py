@@ -66,20 +66,7 @@ class TunePlan:
 
 def plan(options: TuneOptions) -> TunePlan:
     """Raises InputError for an unknown name, a value out of range, or features that are not there."""
-    from benchmark.tuning.objective import METRICS
-
-    for name, known in (("objective", METRICS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if getattr(options, name) not in known:
-            raise InputError(f"--{name} {getattr(options, name)!r} is not one of {', '.join(known)}")
-    for name in ("trials", "seeds", "folds", "threads", "workers"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} {value} is not a positive number")
-    if options.folds > FOLDS:
-        raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
-    for name in ("variants", "datasets"):
-        if not getattr(options, name):
-            raise InputError(f"name a --{name[:-1]}; python -m benchmark list {name} shows them")
+    _check(options)
     rows = _rows(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
@@ -96,6 +83,23 @@ def plan(options: TuneOptions) -> TunePlan:
         notes,
         options.workers or default_workers(device, options.threads),
     )
+
+
+def _check(options: TuneOptions) -> None:
+    from benchmark.tuning.objective import METRICS
+
+    for name, known in (("objective", METRICS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        if getattr(options, name) not in known:
+            raise InputError(f"--{name} {getattr(options, name)!r} is not one of {', '.join(known)}")
+    for name in ("trials", "seeds", "folds", "threads", "workers"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} {value} is not a positive number")
+    if options.folds > FOLDS:
+        raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
+    for name in ("variants", "datasets"):
+        if not getattr(options, name):
+            raise InputError(f"name a --{name[:-1]}; python -m benchmark list {name} shows them")
 
 
 def _rows(patterns: Sequence[str]) -> list[Variant]:

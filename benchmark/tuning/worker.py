@@ -66,8 +66,11 @@ class Worker:
         self.job, self.spec = job, job.spec
         cell, identity = job.spec.cell, job.spec.cell.identity
         data = cell.dataset
+        features = load_features(data.name, data.file, job.memory)
+        if features.fingerprint != data.fingerprint:
+            raise InputError(f"the features of {data.name} changed while they were tuned on; use a new --out")
         self.objective = Objective(
-            load_features(data.name, data.file, job.memory),
+            features,
             cell.settings,
             job.spec.space,
             job.spec.objective,
@@ -75,9 +78,10 @@ class Worker:
             [tuning_seed(identity["base_seed"], data.name, repetition) for repetition in range(job.spec.seeds)],
             torch.device(identity["device"]),
         )
+        self.storage = open_storage(job.storage, job.out)
         self.study = optuna.load_study(
             study_name=job.spec.name,
-            storage=open_storage(job.storage, job.out),
+            storage=self.storage,
             sampler=SeededByTrial(job.spec.sampler, "sampler", identity["base_seed"], job.spec.name),
             pruner=PRUNERS[job.spec.pruner](self.objective.points(), identity["folds"]),
         )
@@ -98,7 +102,7 @@ class Worker:
         """Runs a trial, or waits where none is left to run but others run some; False when all have ended."""
         self.asking.acquire()
         try:
-            if isinstance(self.study._storage, JournalStorage):
+            if isinstance(self.storage, JournalStorage):
                 requeue_dead(self.study, self.job.out)
             else:
                 fail_stale_trials(self.study)
@@ -132,7 +136,7 @@ class Worker:
             return self.objective(trial)
         except Exception as error:
             kind = "" if isinstance(error, TrialPruned) else f"{type(error).__name__}: "
-            trial.set_user_attr(WHY, f"{kind}{error}")
+            trial.set_user_attr(WHY, kind + " ".join(str(error).split()))
             raise
 
 
