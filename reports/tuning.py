@@ -6,15 +6,14 @@ of fresh seeds and do not.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.selection import PROTOCOLS, select
-from reports.statistics import PairedDifference, paired_difference, summarise
+from reports import captions
+from reports.results import DatasetResults
 from reports.table import Cell, Column, Row, Table, gap
 
-SIMULATED = "SIMULATED features: numbers say nothing about photographs. "
 MINUTES = "minutes: of all trials together, however many ran side by side"
 
 
@@ -51,7 +50,7 @@ def studies_table(studies: Sequence[StudySummary]) -> Table:
         Column("best trial", digits=0),
         Column("minutes"),
     )
-    caption = f"{SIMULATED if source == 'simulated' else ''}Studies of {_of_folds(objective, folds)}."
+    caption = f"{_simulated(source)}Studies of {_of_folds(objective, folds)}."
     notes = (
         "validation alone: no test image is read; the best is the highest of all trials, so it flatters",
         "trials: the budget, failed and pruned ones included",
@@ -72,20 +71,18 @@ def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: 
     frame: a row a cell, as the store gives it. Raises ValueError for an unknown protocol.
     """
     objective, folds, source = _only(studies)
-    chosen = select(frame, protocol)
-    columns = _tuned_columns(objective)
-    caption = (
-        f"{SIMULATED if source == 'simulated' else ''}Tuned rows beside the same rows with their own settings; "
-        f"{PROTOCOLS[protocol].title}."
-    )
+    results = {each.name: each for each in DatasetResults.of(frame)}
+    shown = captions.protocol(results[studies[0].dataset], protocol)
+    caption = f"{_simulated(source)}Tuned rows beside the same rows with their own settings; {shown}."
     notes = (
         f"settings were chosen by {_of_folds(objective, folds)}, as the best of all trials, so it flatters",
         "test columns: the same seeds for both, and none that a trial was trained with; ± is the sample standard "
-        "deviation over seeds, [ ] the 95 % interval of the paired t test, each row for itself",
+        f"deviation over seeds, [ ] {captions.INTERVAL}",
         MINUTES,
     )
-    rows = tuple(_tuned_row(chosen, study) for study in studies)
-    return Table("tuned", caption, columns, rows, notes, {"source": source, "protocol": protocol})
+    rows = tuple(_tuned_row(results[study.dataset], study, protocol) for study in studies)
+    constants = {"source": source, "protocol": protocol}
+    return Table("tuned", caption, _tuned_columns(objective), rows, notes, constants)
 
 
 def _tuned_columns(objective: str) -> tuple[Column, ...]:
@@ -104,37 +101,37 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
     )
 
 
-def _tuned_row(chosen: pd.DataFrame, study: StudySummary) -> Row:
-    of_dataset = chosen[chosen["dataset"] == study.dataset]
-    own, tuned = (of_dataset[of_dataset["variant"] == name].set_index("seed") for name in (study.variant, study.tuned))
+def _tuned_row(results: DatasetResults, study: StudySummary, protocol: str) -> Row:
     note = ("the best trial was that of the row's own settings",) if study.best_value == study.default_value else ()
+    used = results.used(protocol)
+    both = (study.variant, study.tuned)
+    complete = all(variant in results.variants for variant in both)
+    paired = results.difference(study.tuned, study.variant, "H", used) if complete else None
     cells = (
         Cell(text=study.dataset),
         Cell(text=study.variant),
         Cell(study.trials),
         Cell(study.default_value),
         Cell(study.best_value, notes=note),
-        _spread(own["H"]),
-        _spread(tuned["H"]),
-        _difference(paired_difference(tuned["H"], own["H"])),
-        _spread(own["T1"]),
-        _spread(tuned["T1"]),
+        *(_mean(results, variant, "H", used) for variant in both),
+        captions.difference_cell(paired) if paired else gap(),
+        *(_mean(results, variant, "T1", used) for variant in both),
         Cell(study.seconds / 60),
     )
     return Row(f"{study.variant} on {study.dataset}", cells)
 
 
-def _spread(values: pd.Series) -> Cell:
-    summary = summarise(values)
-    if summary.n == 0:
-        return gap("no cell of this row is done" if len(values) else "this row is not in the run")
-    missing = len(values) - summary.n
-    notes = (f"{missing} of {len(values)} seeds are missing",) if missing else ()
-    return Cell(summary.mean, spread=summary.sd, notes=notes)
+def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell:
+    """Mean and spread; a footnote where seeds are missing, a dash where all are."""
+    if variant not in results.variants:
+        return gap(f"{variant} on {results.name} is not in the run")
+    cell = captions.mean_cell(results, variant, column, used)
+    why = captions.missing(results, variant, used)
+    return replace(cell, notes=tuple(dict.fromkeys([*cell.notes, *([why] if why else [])])))
 
 
-def _difference(paired: PairedDifference) -> Cell:
-    return Cell(paired.mean, low=paired.low, high=paired.high)
+def _simulated(source: str) -> str:
+    return f"{captions.SIMULATED}. " if source == "simulated" else ""
 
 
 def _of_folds(objective: str, folds: int) -> str:

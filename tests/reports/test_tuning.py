@@ -36,6 +36,7 @@ def frame(rows: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "variant": variant, "dataset": "cub", "source": "simulated", "seed": seed, "status": "done",
+            "error": None, "preset": "cub", "backbone": "simulated", "about": "small", "published_counts": False,
             "validation": [[point(H)]], "test": [point(H)],
         }
         for variant, values in rows.items()
@@ -70,12 +71,12 @@ def test_the_tuned_row_stands_beside_its_own_settings_paired_by_seed() -> None:
 
 def test_what_is_missing_is_a_dash_with_its_reason() -> None:
     text = markdown.render(tuned_table(frame({"dazle": OWN}), [STUDY]))
-    assert "this row is not in the run" in text
+    assert "dazle-tuned on cub is not in the run" in text
     broken = frame({"dazle": OWN, "dazle-tuned": TUNED})
     broken.loc[broken["variant"] == "dazle-tuned", "status"] = "failed"
-    assert "no cell of this row is done" in markdown.render(tuned_table(broken, [STUDY]))
+    assert "dazle-tuned on cub, seeds 2, 1, 0: failed" in markdown.render(tuned_table(broken, [STUDY]))
     broken.loc[3, "status"] = "done"
-    assert "2 of 3 seeds are missing" in markdown.render(tuned_table(broken, [STUDY]))
+    assert "dazle-tuned on cub, seeds 1, 0: failed" in markdown.render(tuned_table(broken, [STUDY]))
     nothing = replace(STUDY, best_trial=None, best_value=None, default_value=None)
     assert cells(studies_table([nothing]))["validation H best"].value is None
 
