@@ -16,7 +16,7 @@ import numpy as np
 from benchmark import environment
 from benchmark.matrix import Cell
 from benchmark.records import PhaseRecord, Record, write_record
-from benchmark.store import record_path
+from benchmark.store import model_path, record_path
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +137,7 @@ def _train(cell: Cell, job: Job) -> dict[str, Any]:
     keeper = _Keeper(_kept_point(validation, fractions)) if job.save_model else None
     test, parameters = _phase(cell, features, "final", phase, device, validated, keeper)
     if keeper is not None:
-        keeper.write(job.out / "models" / f"{cell.id}.safetensors", cell)
+        keeper.write(model_path(job.out, cell.id), cell)
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else environment.peak_memory()
     return {
         "status": "done",

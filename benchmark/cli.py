@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.attention_command import attention
 from benchmark.compare_command import compare
 from benchmark.data_commands import app as data_app
 from benchmark.gate_command import accept, check
@@ -34,6 +35,7 @@ app = typer.Typer(
 data_app.command()(prepare)
 app.add_typer(data_app, name="data")
 app.command()(compare)
+app.command()(attention)
 app.command()(throughput)
 app.command()(tune)
 app.command()(accept)

@@ -64,11 +64,18 @@ def write_figures(out: Path, frame: "pd.DataFrame", protocol: str) -> "list[Pict
     pictures, most = [], len(FIGURES) * frame["dataset"].nunique()
     with progress("figures") as update:
         for picture in draw(frame, protocol):
-            write_atomic(out / "figures" / f"{picture.name}.svg", picture.svg)
-            write_atomic(out / "figures" / f"{picture.name}.png", picture.png)
+            write_picture(out, picture)
             pictures.append(picture)
             update("drawing", len(pictures), most)
     return pictures
+
+
+def write_picture(out: Path, picture: "Picture") -> Path:
+    """Both files of a picture; the path of the PNG."""
+    path = out / "figures" / f"{picture.name}.png"
+    write_atomic(path.with_suffix(".svg"), picture.svg)
+    write_atomic(path, picture.png)
+    return path
 
 
 def _about(manifest: store.Manifest) -> list[str]:

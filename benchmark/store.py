@@ -104,6 +104,11 @@ def record_path(out: Path, cell_id: str) -> Path:
     return out / "cells" / f"{cell_id}.json"
 
 
+def model_path(out: Path, cell_id: str) -> Path:
+    """Where the weights of a cell lie, if they were kept."""
+    return out / "models" / f"{cell_id}.safetensors"
+
+
 def read_manifest(out: Path) -> Manifest:
     """Raises InputError, naming the file, where there is none or it is not whole."""
     path = manifest_path(out)

@@ -60,27 +60,42 @@ class Model(nn.Module):
 
     def forward(self, regions: Tensor, peaks: bool = False) -> Output:
         """`regions`: (B, R, D); the large product runs in their dtype, everything after it in the parameters' dtype."""
+        evidence, alpha, peak = self._evidence(regions)
+        if peaks and alpha is not None:
+            # `max` names the same region as `argmax`, and finds it several times faster.
+            peak = alpha.max(dim=1).indices.expand(-1, len(self.V))
+        return Output(evidence @ self.class_attributes.T, peak if peaks else None)
+
+    def maps(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha_ar (B, A, R), where each attribute looks, and beta_a e_a (B, A), what it adds to s_c for each z_ca."""
+        evidence, alpha, peak = self._evidence(regions)
+        attributes, count = len(self.V), regions.shape[1]
+        if alpha is not None:
+            return alpha.transpose(1, 2).expand(-1, attributes, -1), evidence
+        if peak is not None:
+            return functional.one_hot(peak, count).to(evidence), evidence
+        return evidence.new_full((len(regions), attributes, count), 1 / count), evidence
+
+    def _evidence(self, regions: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """beta_a e_a (B, A), and what weighed regions: alpha (B, R, maps), the one region taken (B, A), or neither."""
         attention, attributes = self.settings.region_attention, len(self.V)
         if attention == "uniform":
             # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
             regions = regions.mean(dim=1, keepdim=True)
         products = self._products(regions)
-        peak = None
+        alpha = peak = None
         if attention in REGION_SUMS:
-            maps = 1 if attention == "shared" else attributes
-            sums, alpha = REGION_SUMS[attention](products, maps, attributes)
-            # `max` names the same region as `argmax`, and finds it several times faster.
-            peak = alpha.max(dim=1).indices.expand(-1, attributes) if peaks else None
+            sums, alpha = REGION_SUMS[attention](products, 1 if attention == "shared" else attributes, attributes)
         else:
             _, values = split(products, 0, attributes)
             if attention == "max":
                 peak = values[:, :, 0].max(dim=1).indices
                 values = values.gather(1, peak[:, None, None].expand(-1, 1, values.shape[2], -1))
             sums = values[:, 0]
-        e = sums[:, 0]
+        evidence = sums[:, 0]
         if self.settings.attribute_attention in ATTRIBUTE_WEIGHTS:
-            e = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](sums[:, 1]) * e
-        return Output(e @ self.class_attributes.T, peak if peaks else None)
+            evidence = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](sums[:, 1]) * evidence
+        return evidence, alpha, peak
 
     def _products(self, regions: Tensor) -> Tensor:
         """v_a' W f_r for each W in use, side by side: (B, R, K A), but one column of W_alpha for `shared`."""

@@ -104,3 +104,16 @@ def test_attribute_features_never_exist_in_the_fast_form() -> None:
         model(regions)
     assert kept
     assert not [shape for shape in kept if len(shape) >= 3 and shape[0] == B and shape[-2:] == (A, D)]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice)))
+def test_maps_and_evidence_are_those_of_the_reference(choice: tuple[str, str, bool, bool, int]) -> None:
+    model, regions = made(*choice)
+    parameters = {"V": model.V} | dict(model.named_parameters())
+    V = parameters["V"]
+    if model.settings.renormalise_semantics:
+        V = V / V.norm(dim=1, keepdim=True)
+    alpha, evidence = model.maps(regions)
+    assert_close(alpha.sum(dim=2), torch.ones(B, A).double())
+    assert_close(alpha, reference.region_attention(parameters, V, regions, model.settings.region_attention))
+    assert_close(evidence @ model.class_attributes.T, model(regions).scores)
