@@ -65,9 +65,13 @@ def _rest(tested: Sequence[Verdict], simulated: bool) -> str:
     contradicted = [verdict for verdict in tested if verdict.word == "contradicted"]
     undecided = [verdict for verdict in tested if verdict.word == "undecided"]
     return (
-        f"{len(contradicted)} {'is' if len(contradicted) == 1 else 'are'} contradicted{_named(contradicted)}, and "
-        f"{len(undecided)} {'is' if len(undecided) == 1 else 'are'} undecided{_named(undecided)}."
+        f"{_count(contradicted, 'None')} contradicted{_named(contradicted)}, and "
+        f"{_count(undecided, 'none')} undecided{_named(undecided)}."
     )
+
+
+def _count(verdicts: Sequence[Verdict], none: str) -> str:
+    return f"{len(verdicts) or none} {'are' if len(verdicts) > 1 else 'is'}"
 
 
 def _do(verdicts: Sequence[Verdict]) -> str:

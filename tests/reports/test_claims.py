@@ -170,7 +170,7 @@ def test_the_summary_is_three_sentences_that_the_ledger_supports() -> None:
         "On real features of cub127 (honest protocol), 1 of 2 claims that could be tested are supported"
     )
     assert "Dense region attention beats none, both calibrated on cub127, H +6.0 [+3.5, +8.5]" in first
-    assert second.startswith("1 is contradicted (Attribute attention adds nothing") and "0 are undecided." in second
+    assert second.startswith("1 is contradicted (Attribute attention adds nothing") and "none is undecided." in second
     assert "could not be tested" in third
 
 
