@@ -48,20 +48,18 @@ def summary(verdicts: Sequence[Verdict], every: Sequence[DatasetResults], protoc
     where = ", ".join(results.name for results in every)
     held = "hold by construction" if simulated else "are supported"
     used = " and ".join(sorted({results.used(protocol) for results in every}))
-    first = (
-        f"On {'SIMULATED' if simulated else 'real'} features of {where} ({used} protocol), {len(holding)} of "
-        f"{len(tested)} claims that could be tested {held}{_named(holding)}."
-    )
+    on = f"On {'SIMULATED' if simulated else 'real'} features of {where} ({used} protocol)"
+    if not tested:
+        return [f"{on}, no claim of the paper could be tested.", "So nothing is said of them.", _not_run(verdicts)]
+    first = f"{on}, {len(holding)} of {len(tested)} claims that could be tested {held}{_named(holding)}."
     return [first, _rest(tested, simulated), _not_run(verdicts)]
 
 
 def _rest(tested: Sequence[Verdict], simulated: bool) -> str:
     if simulated:
         against = [verdict for verdict in tested if not verdict.holds]
-        return (
-            f"{len(against)} {_do(against)} not hold by construction{_named(against)}; none of this says anything "
-            "about photographs."
-        )
+        do = "does" if len(against) == 1 else "do"
+        return f"{len(against)} of them {do} not{_named(against)}; none of this says anything about photographs."
     contradicted = [verdict for verdict in tested if verdict.word == "contradicted"]
     undecided = [verdict for verdict in tested if verdict.word == "undecided"]
     return (
@@ -72,10 +70,6 @@ def _rest(tested: Sequence[Verdict], simulated: bool) -> str:
 
 def _count(verdicts: Sequence[Verdict], none: str) -> str:
     return f"{len(verdicts) or none} {'are' if len(verdicts) > 1 else 'is'}"
-
-
-def _do(verdicts: Sequence[Verdict]) -> str:
-    return "does" if len(verdicts) == 1 else "do"
 
 
 def _not_run(verdicts: Sequence[Verdict]) -> str:

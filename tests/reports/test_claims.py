@@ -179,3 +179,10 @@ def test_the_summary_of_simulated_records_claims_nothing() -> None:
     text = " ".join(summary(ledger(every), every))
     assert "SIMULATED" in text and "hold by construction" in text and "says anything about photographs" in text
     assert "supported" not in text and "contradicted" not in text
+
+
+def test_the_summary_of_a_run_that_tests_nothing_says_so() -> None:
+    every = results(dazle=list(BASE))
+    first, second, third = summary(ledger(every), every)
+    assert "no claim of the paper could be tested" in first and second == "So nothing is said of them."
+    assert third.startswith(f"{len(ledger(every))} of {len(ledger(every))} could not be tested")
