@@ -17,7 +17,7 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from string import ascii_lowercase
@@ -170,11 +170,6 @@ class Table:
 def gap(reason: str = "") -> Cell:
     """A dash, with the reason in a footnote where there is something to say."""
     return Cell(notes=(reason,) if reason else ())
-
-
-def texts(values: Iterable[str]) -> tuple[Cell, ...]:
-    """Text cells of these values."""
-    return tuple(Cell(text=value) for value in values)
 
 
 def slug(*words: str) -> str:
