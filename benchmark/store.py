@@ -276,6 +276,7 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "status": status,
         "error": why.strip().splitlines()[-1] if why else None,
         "identity": record.identity if record is not None else None,
+        "traceback": why,
         "environment": record.environment if record is not None else None,
         "validation": [_curve(phase.curve) for phase in record.validation] if record is not None else [],
         "test": _curve(test.curve) if test is not None else [],

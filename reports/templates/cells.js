@@ -1,0 +1,118 @@
+// The table of all cells, and the details of one, made when they are asked for from the data embedded in the page.
+"use strict";
+
+const { columns, cells, settings, environments, tracebacks } = JSON.parse(document.getElementById("data").textContent);
+const MISSING = "—";
+
+function printed(value) {
+  if (value === null || value === undefined || value === "") return MISSING;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function cellRow(cell, index) {
+  const row = element("tr", { class: cell.status });
+  for (const { key, kind, digits } of columns) {
+    const value = cell[key];
+    const text = kind === "number" && value !== null ? value.toFixed(digits) : printed(value);
+    const shown = key === "variant" ? element("button", { type: "button", "data-cell": index, "aria-haspopup": "dialog" }, text) : text;
+    row.append(element("td", { class: kind, "data-sort": value ?? "" }, shown));
+  }
+  return row;
+}
+
+function pairs(title, facts) {
+  const rows = Object.entries(facts).map(([name, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, printed(value))));
+  return element("details", {}, element("summary", {}, title),
+    element("div", { class: "scroll" }, element("table", { class: "pairs" }, element("tbody", {}, ...rows))));
+}
+
+function valuesTable(curve) {
+  const keys = ["epoch", ...METRICS, "AUSUC", "margin", "loss"];
+  const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, key)));
+  const rows = curve.epoch.map((_, i) =>
+    element("tr", {}, ...keys.map((key) => element("td", {}, printed(curve[key][i])))));
+  return element("details", {}, element("summary", {}, "values"), element("div", { class: "scroll" },
+    element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))));
+}
+
+// What every protocol reports of this cell, from the test curve.
+function protocolTable(cell) {
+  const test = cell.curves.at(-1);
+  const keys = ["epoch", ...METRICS, "AUSUC", "margin"];
+  const head = element("tr", {}, ...["protocol", ...keys].map((key) => element("th", { scope: "col" }, key)));
+  const rows = Object.entries(cell.reported).map(([name, epoch]) => {
+    const point = test.epoch.indexOf(epoch);
+    return element("tr", {}, element("th", { scope: "row" }, name),
+      ...keys.map((key) => element("td", {}, printed(test[key][point]))));
+  });
+  return element("div", { class: "scroll" },
+    element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
+}
+
+function curvePanel(curve, reported) {
+  const caption = element("figcaption", {}, `${curve.name}, percent`);
+  return element("figure", {}, caption, curvePicture(curve, reported), valuesTable(curve));
+}
+
+function flattened(facts) {
+  return Object.fromEntries(Object.entries(facts).flatMap(([key, value]) =>
+    value && typeof value === "object" ? Object.entries(value).map(([inner, each]) => [`${key}.${inner}`, each]) : [[key, value]]));
+}
+
+function detailParts(cell) {
+  const parts = [element("p", { class: `state ${cell.status}` }, cell.about)];
+  if (cell.traceback !== null) parts.push(element("pre", { class: "traceback", tabindex: 0 }, tracebacks[cell.traceback]));
+  const test = cell.curves.length - 1;
+  if (cell.curves.length) {
+    const panels = cell.curves.map((curve, index) => curvePanel(curve, index === test ? cell.reported : {}));
+    parts.push(protocolTable(cell), element("div", { class: "panels" }, ...panels));
+  }
+  parts.push(pairs("Measured", cell.measured));
+  if (cell.settings !== null) parts.push(pairs("Settings", settings[cell.settings]));
+  if (cell.environment !== null) parts.push(pairs("Environment", flattened(environments[cell.environment])));
+  return parts;
+}
+
+class Details {
+  constructor(dialog, body) {
+    Object.assign(this, { dialog, body });
+    body.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-cell]");
+      if (button) this.open(Number(button.dataset.cell));
+    });
+    for (const button of dialog.querySelectorAll("[data-step]")) {
+      button.addEventListener("click", () => this.step(Number(button.dataset.step)));
+    }
+    // Whoever leaves the details goes on at the cell that was read last.
+    dialog.addEventListener("close", () => body.querySelector(`[data-cell="${this.index}"]`).focus());
+  }
+
+  open(index) {
+    const opened = new Set(this.parts().filter((each) => each.open).map((each) => each.firstChild.textContent));
+    this.index = index;
+    const cell = cells[index];
+    this.dialog.querySelector("h2").textContent = `${cell.variant} on ${cell.dataset}, seed ${cell.seed}`;
+    this.dialog.querySelector(".content").replaceChildren(...detailParts(cell));
+    for (const each of this.parts()) each.open = opened.has(each.firstChild.textContent);
+    if (!this.dialog.open) this.dialog.showModal();
+    this.dialog.scrollTop = 0;
+  }
+
+  // What can be unfolded stays unfolded from one cell to the next.
+  parts() {
+    return [...this.dialog.querySelectorAll(".content > details")];
+  }
+
+  // The cell before or after among the rows that are shown, in their present order.
+  step(by) {
+    const shown = [...this.body.querySelectorAll("tr:not([hidden]) [data-cell]")].map((each) => Number(each.dataset.cell));
+    const next = shown[shown.indexOf(this.index) + by];
+    if (next !== undefined) this.open(next);
+  }
+}
+
+const cellsBlock = document.getElementById("cells");
+cellsBlock.querySelector("tbody").append(...cells.map(cellRow));
+new SortableTable(cellsBlock);
+new Details(document.getElementById("detail"), cellsBlock.querySelector("tbody"));
