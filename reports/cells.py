@@ -13,9 +13,9 @@ import pandas as pd
 from reports.selection import PROTOCOLS, select
 
 TEXTS = ("dataset", "variant", "status")
-# The columns of the table of cells; the numbers with their digits behind the point.
+# The columns of the table of cells, and the digits behind the point of numbers that are rounded.
 COLUMNS = ("dataset", "variant", "seed", "status", "epoch", "S", "U", "H", "T1", "seconds")
-DIGITS = {"seed": 0, "epoch": 1, "S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
+DIGITS = {"S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
 # What a curve keeps of a point, with its digits.
 CURVE = {"epoch": 2, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
 LOSS_DIGITS = 3
@@ -33,7 +33,7 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     cells = []
     for place, (row, numbers) in enumerate(zip(frame.to_dict("records"), chosen, strict=True)):
         cell = {key: row[key] for key in TEXTS} | {"seed": int(row["seed"]), "seconds": _rounded(row["seconds"], 1)}
-        cell |= {key: _rounded(numbers[key], DIGITS[key]) for key in ("epoch", "S", "U", "H", "T1")}
+        cell |= {key: _rounded(numbers[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
         cell |= {
             "about": _about(row),
             "reported": {name: epoch for name in PROTOCOLS if (epoch := _rounded(epochs[name][place], 2)) is not None},
@@ -54,7 +54,7 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
 
 
 def _column(key: str) -> dict[str, Any]:
-    return {"key": key, "kind": "text" if key in TEXTS else "number", "digits": DIGITS.get(key, 0)}
+    return {"key": key, "kind": "text" if key in TEXTS else "number", "digits": DIGITS.get(key)}
 
 
 class _Numbered:

@@ -4,8 +4,9 @@
 const { columns, cells, settings, environments, tracebacks } = JSON.parse(document.getElementById("data").textContent);
 const MISSING = "—";
 
-function printed(value) {
-  if (value === null || value === undefined || value === "") return MISSING;
+function printed(value, digits = null) {
+  if (value === null || value === "") return MISSING;
+  if (typeof value === "number" && digits !== null) return value.toFixed(digits);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
@@ -13,7 +14,7 @@ function cellRow(cell, index) {
   const row = element("tr", { class: cell.status });
   for (const { key, kind, digits } of columns) {
     const value = cell[key];
-    const text = kind === "number" && value !== null ? value.toFixed(digits) : printed(value);
+    const text = printed(value, digits);
     const shown = key === "variant" ? element("button", { type: "button", "data-cell": index, "aria-haspopup": "dialog" }, text) : text;
     row.append(element("td", { class: kind, "data-sort": value ?? "" }, shown));
   }
@@ -31,7 +32,7 @@ function valuesTable(curve) {
   const keys = ["epoch", ...METRICS, "AUSUC", "margin", "loss"];
   const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, key)));
   const rows = curve.epoch.map((_, i) =>
-    element("tr", {}, ...keys.map((key) => element("td", {}, printed(curve[key][i])))));
+    element("tr", {}, ...keys.map((key) => element("td", {}, printed(curve[key][i], DIGITS[key])))));
   return element("details", {}, element("summary", {}, "values"), element("div", { class: "scroll" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))));
 }
@@ -44,7 +45,7 @@ function protocolTable(cell) {
   const rows = Object.entries(cell.reported).map(([name, epoch]) => {
     const point = test.epoch.indexOf(epoch);
     return element("tr", {}, element("th", { scope: "row" }, name),
-      ...keys.map((key) => element("td", {}, printed(test[key][point]))));
+      ...keys.map((key) => element("td", {}, printed(test[key][point], DIGITS[key]))));
   });
   return element("div", { class: "scroll" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));

@@ -1,6 +1,8 @@
 // The curve of one training as a small picture: S, U, H and T1 over epochs, and the epochs that protocols report.
 "use strict";
 
+// Digits behind the point; an epoch is printed as it is.
+const DIGITS = { S: 1, U: 1, H: 1, T1: 1, AUSUC: 1, margin: 2, loss: 3 };
 const METRICS = ["S", "U", "H", "T1"];
 const FRAME = { width: 460, height: 270, left: 34, right: 44, top: 46, bottom: 34 };
 const MARK_ROW = 13;
