@@ -1,8 +1,8 @@
 """From an output folder to its report, made of the records alone.
 
-`results.csv`, `report.md`, `report.tex` (a whole document), and `tables/`: every table as CSV of raw numbers and as
-LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them; `figures/`: every
-figure as SVG and PNG.
+`results.csv`; `report.md`; `report.html`, a page to open; `report.tex`, a whole document; `tables/`: every table as CSV of
+raw numbers and as LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them;
+`figures/`: every figure as SVG and PNG.
 """
 
 from pathlib import Path
@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.figures.style import Picture
+    from reports.page import Section
     from reports.table import Table
 
 
 def write_report(out: Path, protocol: str = "honest") -> Path:
     """Writes all of it, each file atomically, and returns the path of the Markdown."""
-    from reports.selection import results
+    from reports.cells import cell_data
+    from reports.page import Page, render
+    from reports.sections import sections
+    from reports.selection import PROTOCOLS, results
     from reports.tables import report_of
     from reports.writers import latex, markdown
 
     manifest, frame = store.read_manifest(out), store.frame(out)
     made = report_of(frame, protocol)
     title, paragraphs = f"Suite {manifest.suite}", [*made.summary, *_about(manifest), *made.notes]
-    tables = [*made.tables, *_further_tables(out, manifest, frame, protocol)]
+    further, tuning = _tuned(out, manifest, frame, protocol)
+    tables = [*made.tables, *further]
     path = out / "report.md"
     write_atomic(out / "results.csv", results(frame).to_csv(index=False))
     write_atomic(path, markdown.document(tables, title, paragraphs))
@@ -35,17 +40,37 @@ def write_report(out: Path, protocol: str = "honest") -> Path:
     write_atomic(out / "tables" / "numbers.tex", latex.macros(made.numbers))
     for table in tables:
         write_table(out, table)
-    write_figures(out, frame, protocol)
+    pictures = write_figures(out, frame, protocol)
+    page = Page(
+        title=title,
+        source=manifest.source,
+        protocol=PROTOCOLS[protocol].title,
+        summary=made.summary,
+        notes=[*_about(manifest), *made.notes],
+        cells=cell_data(frame, protocol),
+        sections=[*sections([data.name for data in manifest.datasets], tables, pictures), *tuning],
+    )
+    write_atomic(out / "report.html", render(page))
     return path
 
 
-def _further_tables(out: Path, manifest: store.Manifest, frame: "pd.DataFrame", protocol: str) -> list["Table"]:
-    """What a run has beyond its records."""
+def _tuned(
+    out: Path, manifest: store.Manifest, frame: "pd.DataFrame", protocol: str
+) -> "tuple[list[Table], list[Section]]":
+    """What a run with tuned rows has beyond its records: the table, and a section with the pictures of each study."""
     if not manifest.studies:
-        return []
+        return [], []
     from benchmark.tuning.report import tuned_report
+    from reports.page import PageFigure, Section
 
-    return [tuned_report(out, frame, protocol).table]
+    report = tuned_report(out, frame, protocol)
+    figures = [
+        PageFigure(f"{study}: {path.stem}", "", path.read_text(encoding="utf-8"))
+        for study, paths in report.figures.items()
+        for path in paths
+        if path.suffix == ".svg"
+    ]
+    return [report.table], [Section("tuning", "Tuning", figures=figures)] if figures else []
 
 
 def write_table(out: Path, table: "Table") -> None:

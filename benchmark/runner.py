@@ -249,7 +249,8 @@ def _closing(options: RunOptions, chosen: Plan) -> int:
 
     write_report(chosen.out)
     states = [store.state(chosen.out, cell.id)[0] for cell in chosen.cells]
-    print(f"{states.count('done')} of {len(states)} cells done; the table is in {chosen.out / 'report.md'}")
+    print(f"{states.count('done')} of {len(states)} cells done")
+    print(f"the table is in {chosen.out / 'report.md'}, the page is {chosen.out / 'report.html'}")
     if options.check is not None:
         return check_run(chosen.out, options.check, options.rows)
     return COMPLETE if states.count("done") == len(states) else INCOMPLETE

@@ -39,7 +39,7 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
             "reported": {name: epoch for name in PROTOCOLS if (epoch := _rounded(epochs[name][place], 2)) is not None},
             "measured": _measured(row),
             "curves": _curves(row),
-            "settings": settings.place(row["settings"]),
+            "settings": settings.place(row["identity"] and row["identity"]["settings"]),
             "environment": environments.place(row["environment"]),
             "traceback": tracebacks.place(row["traceback"]),
         }

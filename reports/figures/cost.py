@@ -37,7 +37,9 @@ def cost(results: DatasetResults, protocol: str) -> Picture | None:
         "bars: ± one standard deviation. Cost: median over seeds, of training beside whatever else the machine did. "
         "Named: the full model and every row that no other beats in both."
     )
-    return finish(figure, slug("cost", results.name), f"{results.name}: H against cost", caption, results.source)
+    return finish(
+        figure, slug("cost", results.name), f"{results.name}: H against cost", caption, results.source, results.name
+    )
 
 
 def named(points: pd.DataFrame) -> list[str]:

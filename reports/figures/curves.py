@@ -33,7 +33,7 @@ def curves(results: DatasetResults, protocol: str) -> Picture | None:
         "classes than the test, so its level is not comparable; what it chooses is."
     )
     title = f"{results.name}: H over the epochs of {variant}"
-    return finish(figure, slug("curves", results.name), title, caption, results.source)
+    return finish(figure, slug("curves", results.name), title, caption, results.source, results.name)
 
 
 def _draw_cell(axes: Axes, cell: pd.Series) -> None:

@@ -33,7 +33,7 @@ def forest(results: DatasetResults, protocol: str) -> Picture | None:
         f"H minus that of {FULL_MODEL}, paired by seed; bar: {_interval(known)}; filled: it leaves out zero."
     )
     title = f"{results.name}: what each row changes in H"
-    return finish(figure, slug("forest", results.name), title, caption, results.source)
+    return finish(figure, slug("forest", results.name), title, caption, results.source, results.name)
 
 
 def _line(axes: Axes, place: int, each: PairedDifference) -> None:

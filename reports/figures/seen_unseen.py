@@ -41,7 +41,9 @@ def seen_unseen(results: DatasetResults, protocol: str) -> Picture | None:
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=2, title="row (AUSUC)", title_fontsize=7)
     title = f"{results.name}: seen against unseen"
-    return finish(figure, slug("seen-unseen", results.name), title, _caption(results, protocol), results.source)
+    return finish(
+        figure, slug("seen-unseen", results.name), title, _caption(results, protocol), results.source, results.name
+    )
 
 
 def mean_curve(traces: list[list[tuple[float, float]]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

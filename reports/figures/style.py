@@ -46,9 +46,10 @@ PARAMETERS: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is done. name: a file's stem; svg: text; png: bytes."""
+    """A figure that is done. name: a file's stem; dataset: None where it is of several; svg: text; png: bytes."""
 
     name: str
+    dataset: str | None
     title: str
     caption: str
     svg: str
@@ -69,7 +70,7 @@ def new_figure(width: float = WIDTH, height: float = 2.6) -> Figure:
     return figure
 
 
-def finish(figure: Figure, name: str, title: str, caption: str, source: str) -> Picture:
+def finish(figure: Figure, name: str, title: str, caption: str, source: str, dataset: str | None = None) -> Picture:
     """Stamps a figure of simulated features and writes it down in both formats."""
     if source == "simulated":
         figure.text(
@@ -81,7 +82,7 @@ def finish(figure: Figure, name: str, title: str, caption: str, source: str) -> 
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=RESOLUTION, metadata={"Software": None})
-    return Picture(name, title, caption, svg.getvalue(), png.getvalue())
+    return Picture(name, dataset, title, caption, svg.getvalue(), png.getvalue())
 
 
 def look(index: int) -> dict[str, Any]:

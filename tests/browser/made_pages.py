@@ -7,7 +7,7 @@ from reports.page import Page, PageFigure, PageTable, Section
 from reports.table import Cell, Column, Mark, Row, Table, gap
 
 EPOCHS = 8
-TRACEBACK = "Traceback (most recent call last):\n  File \"cell.py\", line 1\nValueError: planted\n"
+TRACEBACK = 'Traceback (most recent call last):\n  File "cell.py", line 1\nValueError: planted\n'
 SETTINGS = {"model.region_attention": "dense", "loss.lambda": 0.1, "training.epochs": EPOCHS}
 ENVIRONMENT = {"package": "1.0", "versions": {"torch": "2.13.0"}, "cores": 2, "cuda": None}
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="200"><rect width="400" height="200" fill="#0072b2"/></svg>'
@@ -27,7 +27,7 @@ def cell(variant: str, dataset: str, seed: int, epochs: int = EPOCHS, **more) ->
     curve = [point(epoch, h, epochs) for epoch, h in enumerate(heights, start=1)]
     return {"cell": f"{variant}-{dataset}-{seed}", "variant": variant, "label": variant, "axis": "region attention",
             "change": "model.region_attention = uniform", "dataset": dataset, "preset": "cub", "source": "simulated",
-            "seed": seed, "status": "done", "error": None, "traceback": None, "settings": SETTINGS,
+            "seed": seed, "status": "done", "error": None, "traceback": None, "identity": {"settings": SETTINGS},
             "environment": ENVIRONMENT, "validation": [curve], "test": curve, "seconds": 1.5,
             "images_per_second": 1000.0, "peak_memory": 2**28, "parameters": 1234} | more  # fmt: skip
 

@@ -65,7 +65,9 @@ def test_tables_are_filtered_by_words(browser: Browser) -> None:
 
 def pasted(browser: Browser) -> str:
     """What Ctrl+V gives."""
-    browser.js("const box = document.body.appendChild(document.createElement('textarea')); box.id = 'pasted'; box.focus()")
+    browser.js(
+        "const box = document.body.appendChild(document.createElement('textarea')); box.id = 'pasted'; box.focus()"
+    )
     browser.press("v", control=True)
     return browser.one("#pasted").get_property("value")
 
@@ -213,7 +215,9 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, opened: Opene
     browser.size(*PHONE)
     long = PageTable("Table 2: " + "x" * 300, hostile("y" * 300))
     section = Section("z" * 40, "z" * 300, ["w" * 500], [long, PageTable("Table 1: made", table())])
-    opened(page(pd.DataFrame([cell("v" * 300, "d" * 300, 0), failed("v", "d", 0)]), title="t" * 200, sections=[section]))
+    opened(
+        page(pd.DataFrame([cell("v" * 300, "d" * 300, 0), failed("v", "d", 0)]), title="t" * 200, sections=[section])
+    )
     assert browser.js(WIDTHS) == [390, 390, 390]
     box = browser.one(f"{TABLE} .scroll")
     assert browser.js("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
@@ -234,7 +238,9 @@ def focused(browser: Browser, css: str) -> bool:
 @pytest.mark.usefixtures("plain")
 def test_everything_works_by_keyboard(browser: Browser) -> None:
     browser.tab_to(".skip", presses=1)
-    outline = "const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth) >= 2]"
+    outline = (
+        "const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth) >= 2]"
+    )
     assert browser.one(".skip").rect["x"] >= 0 and browser.js(outline) == ["solid", True]
     browser.press(ENTER)
     browser.tab_to("nav a")
@@ -287,7 +293,9 @@ EVIL = (
 @pytest.mark.parametrize("name", INJECTED, ids=range(len(INJECTED)))
 def test_hostile_names_are_text(browser: Browser, opened: Opened, name: str) -> None:
     cells = [
-        cell(name, name, 0, label=name, axis=name, change=name, settings={name: name}, environment={name: {name: name}}),
+        cell(
+            name, name, 0, label=name, axis=name, change=name, settings={name: name}, environment={name: {name: name}}
+        ),
         failed(name, name, 1, error=name, traceback=name),
     ]
     section = Section("s", name, [name], [PageTable(name, hostile(name))], [PageFigure(name, name, EVIL)])
@@ -325,7 +333,9 @@ def test_five_hundred_cells_open_at_once(browser: Browser, opened: Opened) -> No
     for _ in range(3):
         browser.open(path)
         seconds.append(browser.js("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000)
-    print(f"{len(cells)} cells: {path.stat().st_size / 1e6:.1f} MB, opened in {', '.join(f'{s:.2f}' for s in seconds)} s")
+    print(
+        f"{len(cells)} cells: {path.stat().st_size / 1e6:.1f} MB, opened in {', '.join(f'{s:.2f}' for s in seconds)} s"
+    )
     assert browser.one("#cells output").text == "552 rows"
     assert path.stat().st_size < 10e6
     assert 0 < min(seconds) < 2
