@@ -1,8 +1,8 @@
 """From an output folder to its report, made of the records alone.
 
-`results.csv`; `report.md`; `report.html`, a page to open; `report.tex`, a whole document; `tables/`: every table as CSV of
-raw numbers and as LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote them;
-`figures/`: every figure as SVG and PNG.
+`results.csv`; `report.md`; `report.html`, a page to open; `report.tex`, a whole document; `tables/`: every table as CSV
+of raw numbers and as LaTeX to be put into a paper, with `numbers.tex` for the preamble, so that its prose can quote
+them; `figures/`: every figure as SVG and PNG.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What stands where on the page: the claims, then dataset by dataset its tables and figures, then what spans datasets."""
+"""What stands where on the page: claims, then each dataset with its tables and figures, then what spans datasets."""
 
 from collections.abc import Iterable, Sequence
 
