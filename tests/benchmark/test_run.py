@@ -53,6 +53,9 @@ def test_an_output_folder_holds_what_is_promised(undisturbed: Path) -> None:
     report = (undisturbed / "report.md").read_text(encoding="utf-8")
     assert "SIMULATED features" in report
     assert "training.epochs = 2" in report
+    page = (undisturbed / "report.html").read_text(encoding="utf-8")
+    assert "SIMULATED features: numbers say nothing about photographs" in page
+    assert page.count('class="picture"') == 4
     drawn = {path.stem for path in (undisturbed / "figures").glob("*.svg")}
     assert drawn == {f"{kind}-cub" for kind in ("forest", "seen-unseen", "curves", "cost")}
     assert not list(undisturbed.rglob("*.tmp"))
