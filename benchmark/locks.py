@@ -40,3 +40,5 @@ def is_running(out: Path, cell_id: str) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # a folder that may only be read: nobody can work there the way that it is seen here
+        return False

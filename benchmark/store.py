@@ -17,7 +17,7 @@ from benchmark.locks import is_running, manifest_lock
 from benchmark.matrix import Cell, Conditions
 from benchmark.records import CellId, DatasetName, Record, Strict, VariantName, first_problem, read_record
 from dazle.errors import InputError
-from dazle.files import write_atomic
+from dazle.files import remove_unfinished, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,6 +233,7 @@ def enter(out: Path, manifest: Manifest) -> None:
         with manifest_lock(out):
             if manifest_path(out).exists():
                 manifest = merged(read_manifest(out), manifest, out)
+            remove_unfinished(manifest_path(out))
             write_manifest(out, manifest)
     except Timeout as error:
         raise InputError(f"{error.lock_file} is held by another run that does not go on; end that one first") from None

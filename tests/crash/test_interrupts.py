@@ -1,0 +1,84 @@
+"""Ctrl-C and SIGTERM at any moment of a run, a worker without memory, and a clock that jumps back."""
+
+import random
+import resource
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark import store
+from tests.crash.runs import CELLS, SUITE, assert_equal, finish, gone, start, wait_for, workers
+
+SIGNALS = 10
+
+
+@pytest.mark.slow
+def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, tmp_path: Path) -> None:
+    """Each signal once to the runner alone, once to its whole group as a terminal does."""
+    random_ = random.Random()
+    interrupted = 0
+    while interrupted < SIGNALS:
+        out = tmp_path / f"out{interrupted}"
+        runner = start(*SUITE, "--workers", "2", "--out", out)
+        wait_for((out / "manifest.json").exists)
+        time.sleep(random_.uniform(0, 6))
+        family = psutil.Process(runner.pid).children(recursive=True)
+        number = (signal.SIGINT, signal.SIGTERM)[interrupted % 2]
+        runner.send_signal(number)
+        _, said = runner.communicate(timeout=60)
+        if runner.returncode == 0:
+            continue
+        interrupted += 1
+        assert runner.returncode == 130, said
+        assert "interrupted; the same command continues" in said
+        assert "Traceback" not in said
+        wait_for(lambda family=family: gone(family), 10)
+    code, said = finish(*SUITE, "--out", out)
+    assert code == 0, said
+    assert_equal(out, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    runner = start(*SUITE, "--workers", "1", "--out", out, SLOW="0.5")
+    wait_for(lambda: any((out / "cells").glob("*.json")))
+    [worker] = workers(runner)
+    limits = resource.prlimit(worker.pid, resource.RLIMIT_AS)
+    resource.prlimit(worker.pid, resource.RLIMIT_AS, (2**20, limits[1]))
+    wait_for(lambda: "failed" in states(out))
+    if worker.is_running():
+        resource.prlimit(worker.pid, resource.RLIMIT_AS, limits)
+    _, said = runner.communicate(timeout=120)
+    assert runner.returncode == 3
+    assert "FAILED" in said
+    counts = {status: states(out).count(status) for status in ("done", "failed")}
+    assert counts["failed"] >= 1
+    assert counts["done"] >= 2
+    assert sum(counts.values()) == CELLS
+    code, said = finish(*SUITE, "--retry-failed", "--out", out)
+    assert code == 0, said
+    assert_equal(out, undisturbed)
+
+
+def states(out: Path) -> list[str]:
+    return [store.state(out, entry.id)[0] for entry in store.read_manifest(out).cells]
+
+
+@pytest.mark.slow
+def test_a_clock_that_jumps_back_loses_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, said = finish(*SUITE, "--workers", "2", "--out", out, CLOCK="BACK")
+    assert code == 0, said
+    assert_equal(out, undisturbed)
+    records = [store.state(out, entry.id)[1] for entry in store.read_manifest(out).cells]
+    for record in records:
+        assert record is not None
+        assert (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds() > 3000
+        assert 0 < record.test.train_seconds <= record.test.seconds <= record.seconds < 300
