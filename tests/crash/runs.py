@@ -63,7 +63,7 @@ def workers(runner: subprocess.Popen[str]) -> list[psutil.Process]:
         return []
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
