@@ -32,6 +32,6 @@ def overrides(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"--set {pair!r} is not KEY=VALUE, for example training.epochs=10")
         try:
             found[key] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             found[key] = text
     return found

@@ -9,15 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ablations.suites import find
+from benchmark.accepted import read_accepted, write_accepted
 from benchmark.cell import Job
 from benchmark.executors import work_on
 from benchmark.matrix import identity_hash
+from benchmark.measured import measure
 from benchmark.options import names, overrides
 from benchmark.records import read_record
 from benchmark.reporting import write_report
 from benchmark.runner import RunOptions, plan
 from benchmark.store import enter, make_manifest, read_manifest, state
 from dazle.errors import InputError
+from tests.benchmark.made_run import make_run
 from tests.mutations import HOSTILE, damaged, mistaken
 
 FUZZED = settings(suppress_health_check=list(HealthCheck))
@@ -73,6 +76,27 @@ def test_manifests(run: Path, data: st.DataObject) -> None:
         one_line(error, out / "manifest.json")
     else:
         assert all("/" not in entry.id + entry.dataset + entry.variant for entry in manifest.cells)
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("accepted")
+    made = measure(make_run(folder / "run", {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}))
+    write_accepted(folder / "accepted.json", made.results)
+    return (folder / "accepted.json").read_bytes()
+
+
+@FUZZED
+@given(data=st.data())
+def test_accepted_results(accepted: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("fuzzed") / "accepted.json"
+    path.write_bytes(data.draw(st.one_of(damaged(accepted), mistaken(accepted))))
+    try:
+        read = read_accepted(path)
+    except InputError as error:
+        one_line(error, path)
+    else:
+        assert all(read.judged(row) for row in read.rows)
 
 
 HOSTILE_TEXT = "<script>alert(1)</script> & | ` $HOME ${x} \\input{/etc/passwd} \x1b[2J ../../x\n# \u202e"
