@@ -38,6 +38,9 @@ def import_file(
         list[str] | None, typer.Option(metavar="NAME=FILE.npy", help="Attribute vectors (A, d). Repeatable.")
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Where the file's name does not say it.")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Attributes without a vector start from zero.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
 ) -> None:
     """Turn a file of region features into NAME.h5 and say what was found."""
@@ -45,14 +48,12 @@ def import_file(
     from dazle.reference_layout import import_reference
 
     check_identity(name, preset, "real")
-    target = data / f"{name}.h5"
-    if target.exists() and not overwrite:
-        raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
+    target = free_target(data, name, overwrite)
     started = time.monotonic()
     with progress(name) as update:
         features = import_reference(
             file, target, name=name, preset=preset, backbone=backbone,
-            semantics=_named_files(semantics or []), progress=partial(update, "importing"),
+            semantics=_named_files(semantics or []), allow_missing=allow_missing, progress=partial(update, "importing"),
         )  # fmt: skip
     print(summary(features))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
@@ -74,13 +75,13 @@ def add_semantics(
 ) -> None:
     """Give a prepared dataset further attribute vectors, for `--set model.semantics=NAME` and rows such as `glove`."""
     from dazle.added_semantics import add, side_file
-    from dazle.feature_file import check_name, open_features
+    from dazle.feature_file import check_semantics_name, open_features
 
     [path] = _prepared(data, name)
     features = open_features(path, added=False)
     for key, file in _named_files(semantics).items():
-        check_name(key, "semantics")
-        if key in features.semantics or key in ("random", "one-hot"):
+        check_semantics_name(key)
+        if key in features.semantics:
             raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
         if side_file(path, key).exists() and not overwrite:
             raise InputError(f"{side_file(path, key)}: exists already; add --overwrite to replace it")
@@ -91,6 +92,21 @@ def add_semantics(
         written = add(path, features, key, vectors, about)
         print(f"{name}: {key}, {vectors.shape[0]} attributes x {vectors.shape[1]}, written to {written}")
         print("\n".join(f"  {what.replace('_', ' ')}: {value}" for what, value in about.items()))
+
+
+def free_target(data: Path, name: str, overwrite: bool) -> Path:
+    """Where the features of that name are to be written. InputError where something is there that would be lost."""
+    from dazle.added_semantics import side_files
+
+    target = data / f"{name}.h5"
+    if target.exists() and not overwrite:
+        raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
+    added = side_files(target)
+    if added:
+        raise InputError(
+            f"{added[0]}: was added to the features that this replaces; move it away, and add it again afterwards"
+        )
+    return target
 
 
 def attribute_vectors_of(
@@ -136,9 +152,7 @@ def _simulate_full(name: str, data: Path, overwrite: bool) -> None:
     from dazle.feature_file import open_features, write
 
     features = full_size(name)
-    target = data / f"{features.name}.h5"
-    if target.exists() and not overwrite:
-        raise InputError(f"{target}: exists already; add --overwrite to replace it")
+    target = free_target(data, features.name, overwrite)
     started = time.monotonic()
     with progress(features.name) as update:
         write(target, features, partial(update, "writing"))
@@ -171,6 +185,7 @@ def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
 def summary(features: "FeatureSet") -> str:
     """A few lines for a person: what the features are, their counts beside the published ones, folds."""
     from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
+    from dazle.word_vectors import without_vector
 
     rows, columns = features.grid
     lines = [
@@ -187,6 +202,10 @@ def summary(features: "FeatureSet") -> str:
     lines.append(f"  class folds (train + validation classes): {sizes}")
     vectors = ", ".join(f"{name} ({array.shape[1]})" for name, array in features.semantics.items())
     lines.append(f"  semantics: {vectors or 'none'}; fingerprint {features.fingerprint[:12]}")
+    for name, array in features.semantics.items():
+        zero = without_vector(array, features.attribute_names)
+        if zero:
+            lines.append(f"  {name} has no vector for {len(zero)} attributes, which start from zero: {', '.join(zero)}")
     lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}]
     return "\n".join(lines)
 

@@ -13,13 +13,11 @@ from typing import Any
 
 from ablations.variants import Variant
 from benchmark import __version__
-from dazle.config import Settings
+from dazle.config import MADE_SEMANTICS, Settings
 from dazle.errors import InputError
 
 # Raise it when the meaning of a record changes without a change of any setting.
 IDENTITY_VERSION = 1
-# Attribute vectors that every dataset can have.
-MADE_SEMANTICS = ("random", "one-hot")
 
 
 @dataclass(frozen=True)

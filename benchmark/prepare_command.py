@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.data_commands import Folder, attribute_vectors_of, summary
+from benchmark.data_commands import Folder, attribute_vectors_of, free_target, summary
 from benchmark.progress import Progress, progress
 from dazle.errors import InputError
 
@@ -65,9 +65,7 @@ def prepare(
     options = _options(dataset, given)
     name = name or dataset
     check_identity(name, dataset, "real")
-    target = data / f"{name}.h5"
-    if target.exists() and not overwrite:
-        raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
+    target = free_target(data, name, overwrite)
     network = load_backbone(backbone, weights, choose_device(device))
     with progress(name) as update:
         told = _Extraction(update)
@@ -134,12 +132,12 @@ def _with_vectors(
 
 def _named_file(word: str) -> tuple[str, Path]:
     """`glove=FILE`, or a file alone, which is `word2vec`."""
-    from dazle.feature_file import check_name
+    from dazle.feature_file import check_semantics_name
 
     name, equals, file = word.partition("=")
     if not equals or Path(word).exists():
         return "word2vec", Path(word)
-    check_name(name, "word vectors")
+    check_semantics_name(name)
     return name, Path(file)
 
 

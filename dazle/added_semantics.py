@@ -25,7 +25,16 @@ KEY = "vectors"
 
 def side_file(features_file: Path, name: str) -> Path:
     """Where added vectors of that name lie."""
-    return features_file.with_name(f"{features_file.stem}.semantics-{name}.safetensors")
+    return features_file.with_name(f"{_prefix(features_file)}{name}.safetensors")
+
+
+def side_files(features_file: Path) -> list[Path]:
+    """All vectors that were added to a feature file, sorted."""
+    return sorted(features_file.parent.glob(f"{_prefix(features_file)}*.safetensors"))
+
+
+def _prefix(features_file: Path) -> str:
+    return f"{features_file.stem}.semantics-"
 
 
 def add(features_file: Path, features: FeatureSet, name: str, vectors: np.ndarray, about: Mapping[str, Any]) -> Path:
@@ -44,9 +53,8 @@ def add(features_file: Path, features: FeatureSet, name: str, vectors: np.ndarra
 
 def with_added(features: FeatureSet, features_file: Path) -> FeatureSet:
     """The features with all vectors that were added to their file. Raises InputError for those that do not belong."""
-    prefix = f"{features_file.stem}.semantics-"
-    for path in sorted(features_file.parent.glob(f"{prefix}*.safetensors")):
-        name = path.stem.removeprefix(prefix)
+    for path in side_files(features_file):
+        name = path.stem.removeprefix(_prefix(features_file))
         if name in features.semantics:
             raise InputError(f"{path}: the features have vectors {name!r} of their own; remove this file")
         vectors, identity = _read(path)

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from dazle.errors import InputError
 
 DATASETS = ("cub", "sun", "awa2", "deepfashion")
+# Attribute vectors that every dataset can have, so no file's vectors can have these names.
+MADE_SEMANTICS = ("random", "one-hot")
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Margin = Annotated[float, Field(allow_inf_nan=False)]

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from dazle import hdf5
 from dazle.added_semantics import with_added
-from dazle.config import PRESETS
+from dazle.config import MADE_SEMANTICS, PRESETS
 from dazle.errors import InputError
 from dazle.features import ClassFold, FeatureSet, Places, check
 from dazle.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
@@ -44,6 +44,13 @@ def check_name(name: str, what: str = "name") -> None:
         raise InputError(f"{what} {name!r}: use 1 to 64 of a-z, 0-9, - and _, the first a letter or digit")
     if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]", name):
         raise InputError(f"{what} {name!r}: is the name of a device on Windows; use another")
+
+
+def check_semantics_name(name: str) -> None:
+    """Raise InputError for a name that attribute vectors cannot have: no file name, or one that `semantics` keeps."""
+    check_name(name, "semantics")
+    if name in MADE_SEMANTICS:
+        raise InputError(f"semantics {name!r}: is a choice of its own and needs no vectors; give these another name")
 
 
 def check_identity(name: str, preset: str, source: str) -> None:

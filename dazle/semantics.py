@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dazle.config import MADE_SEMANTICS
 from dazle.errors import InputError
 from dazle.features import FeatureSet
 from dazle.streams import stream
@@ -30,6 +31,6 @@ def initial_semantics(features: FeatureSet, choice: str, *seed: str | int) -> Te
         generator = torch.Generator().manual_seed(stream(*seed, "semantics"))
         return functional.normalize(torch.randn(attributes, dimension, generator=generator), dim=1)
     if choice not in features.semantics:
-        names = ", ".join([*features.semantics, "random", "one-hot"])
+        names = ", ".join([*features.semantics, *MADE_SEMANTICS])
         raise InputError(f"model.semantics = {choice!r} is not in the features of {features.name}; they have {names}")
     return functional.normalize(torch.from_numpy(features.semantics[choice]).float(), dim=1)

@@ -70,13 +70,18 @@ def attribute_vectors(
 
 def check_missing(vectors: np.ndarray, names: Sequence[str], where: Path | str, allow_missing: bool) -> None:
     """Raise InputError where an attribute's vector is all zero, unless that is allowed."""
-    zero = np.flatnonzero(~vectors.any(axis=1))
-    if zero.size and not allow_missing:
-        which = ", ".join(repr(names[a]) if names else str(a) for a in zero[:3]) + (", .." if zero.size > 3 else "")
+    zero = without_vector(vectors, names)
+    if zero and not allow_missing:
+        which = ", ".join(zero[:3]) + (", .." if len(zero) > 3 else "")
         raise InputError(
-            f"{where}: no vector for {zero.size} of {len(vectors)} attributes ({which}); use other vectors, or let "
+            f"{where}: no vector for {len(zero)} of {len(vectors)} attributes ({which}); use other vectors, or let "
             "them start from zero with --allow-missing"
         )
+
+
+def without_vector(vectors: np.ndarray, names: Sequence[str] = ()) -> list[str]:
+    """The attributes whose vector is all zero: their names, or where these are not known their numbers from 0."""
+    return [repr(names[a]) if names else str(a) for a in np.flatnonzero(~vectors.any(axis=1)).tolist()]
 
 
 def _forms(word: str) -> list[bytes]:

@@ -113,7 +113,7 @@ def _present(path: Path, rows: dict[int, int], raw: RawDataset) -> tuple[np.ndar
 
 def _annotated(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
     """Lines are `image attribute is_present certainty time`, some with a field too many: only three are read."""
-    present, known = np.zeros((len(rows), attributes), bool), np.zeros(len(rows), bool)
+    present, known = (np.zeros((len(rows), attributes), bool) for _ in range(2))
     for number, line in enumerate(read_lines(path), 1):
         fields = line.split(None, 3)
         try:
@@ -123,7 +123,9 @@ def _annotated(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
         if not 1 <= attribute <= attributes:
             raise InputError(f"{path}: line {number} is {line[:80]!r}, not 'image attribute 0-or-1'; fetch it again")
         if row is not None:
-            present[row, attribute - 1], known[row] = shown, True
+            present[row, attribute - 1], known[row, attribute - 1] = shown, True
     if not known.all():
-        raise InputError(f"{path}: has no line for {(~known).sum():,} of the images, it is cut short; fetch it again")
+        image, attribute = np.argwhere(~known)[0] + 1
+        found = f"{(~known).sum():,} lines are missing, the first of attribute {attribute} of image row {image}"
+        raise InputError(f"{path}: {found}; it is cut short, fetch it again")
     return present

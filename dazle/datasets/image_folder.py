@@ -26,7 +26,8 @@ def check_paths(where: Path, named: Sequence[str]) -> None:
 def find_images(folder: Path, named: Sequence[str]) -> tuple[Path, ...]:
     """The file of each name, by the longest trailing part of the names that exists under `folder`.
 
-    Raises InputError, naming the first of them, where images are missing or two names lead to one file.
+    An image that is missing is found out where all are looked at. Raises InputError where none is there, or two names
+    lead to one file.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the one that the image archive was unpacked into")
@@ -41,9 +42,6 @@ def find_images(folder: Path, named: Sequence[str]) -> tuple[Path, ...]:
         )
     (drop, _), *_ = found.most_common()
     files = [folder.joinpath(*each[drop:]) for each in parts]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise InputError(f"{missing[0]}: no such image ({len(missing):,} of {len(files):,}); unpack the archive again")
     if len(set(files)) < len(files):
         ((file, times), *_) = Counter(files).most_common()
         raise InputError(f"{file}: {times} images of the list lead to this one file; keep the folders of the archive")

@@ -72,14 +72,33 @@ def _usable(
     complaint = (
         f"{len(found.broken):,} of {len(raw.images):,} images cannot be used: {found.complaint(raw.image_files)}"
     )
-    if not skip_broken or len(found.broken) == len(raw.images):
+    if len(found.broken) == len(raw.images):
+        raise InputError(f"{raw.name}: {complaint}; give the folder of the archive's images")
+    if not skip_broken:
         raise InputError(f"{raw.name}: {complaint}; repair them, or leave them out with --skip-broken")
     say(f"left out: {complaint}")
     provenance = raw.provenance | {"left_out_images": [raw.image_files[image] for image in found.broken]}
     whole = np.setdiff1d(np.arange(len(raw.images)), list(found.broken))
-    for emptied in np.setdiff1d(raw.labels, raw.labels[whole]):
-        say(f"class {raw.class_names[emptied]}: none of its images is left")
-    return replace(without(raw, found.broken), provenance=provenance), found.sizes[whole]
+    left = without(raw, found.broken)
+    _check_left(raw, left, say)
+    return replace(left, provenance=provenance), found.sizes[whole]
+
+
+def _check_left(before: RawDataset, left: RawDataset, say: Callable[[str], object]) -> None:
+    """Says which classes are gone and why; InputError where validation would have nothing to go by."""
+    for label in np.setdiff1d(before.labels[before.trainval], left.labels[left.trainval]):
+        say(f"class {before.class_names[label]}: no image is left to train on, so it is left out of folds and test")
+    for label in np.setdiff1d(before.labels[before.test_unseen], left.labels[left.test_unseen]):
+        say(f"class {before.class_names[label]}: no image is left to test on")
+    if before.test_seen.size and not left.test_seen.size:
+        say("no image of a seen class is left to test on: T1 and U are all there is")
+    for number, fold in enumerate(left.folds, 1):
+        for side, classes in (("train", fold.train_classes), ("validation", fold.validation_classes)):
+            if not classes.size:
+                raise InputError(
+                    f"{before.name}: class fold {number} has no {side} class with a readable image left; "
+                    "repair images of its classes"
+                )
 
 
 def _identity(raw: RawDataset, backbone: Backbone, batch: int) -> dict[str, Any]:

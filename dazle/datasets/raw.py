@@ -49,7 +49,7 @@ class RawDataset:
 def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
     """The dataset without some images (broken ones, say): the others keep their order and move up.
 
-    A seen class that has no image left to train on leaves the class folds.
+    A seen class that has no image left to train on leaves the class folds, and its test images leave the split.
     """
     kept = np.setdiff1d(np.arange(len(raw.images)), list(images))
 
@@ -68,8 +68,18 @@ def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
         image_files=tuple(raw.image_files[image] for image in kept),
         labels=raw.labels[kept],
         trainval=moved(raw.trainval),
-        test_seen=moved(raw.test_seen),
+        test_seen=moved(raw.test_seen[np.isin(raw.labels[raw.test_seen], seen)]),
         test_unseen=moved(raw.test_unseen),
         folds=tuple(folds),
         key_points=points and replace(points, points=points.points[kept], present=points.present[kept]),
     )
+
+
+def with_trained_classes(raw: RawDataset) -> tuple[RawDataset, list[str]]:
+    """The dataset without test images of seen classes that have none to train on, and a line that names these."""
+    trained = np.isin(raw.labels[raw.test_seen], raw.labels[raw.trainval])
+    if trained.all():
+        return raw, []
+    names = ", ".join(raw.class_names[label] for label in np.unique(raw.labels[raw.test_seen[~trained]]))
+    note = f"{(~trained).sum():,} images of test_seen are left out, their classes have none to train on: {names}"
+    return replace(raw, test_seen=raw.test_seen[trained]), [note]

@@ -14,7 +14,7 @@ import numpy as np
 from dazle.datasets.image_folder import check_paths, find_images, spelled_classes, stored_name
 from dazle.datasets.matlab import MatFile
 from dazle.datasets.published_counts import count_notes
-from dazle.datasets.raw import RawDataset
+from dazle.datasets.raw import RawDataset, with_trained_classes
 from dazle.datasets.xlsa17_splits import Splits, read_splits
 from dazle.errors import InputError
 from dazle.features import ClassFold
@@ -62,7 +62,8 @@ def read(images: Path, folder: Path, *, name: str, preset: str, split: str = "pr
         provenance=_provenance(splits, split, fold_note) | {"semantics": semantics_note},
         notes=(),
     )
-    said = count_notes(raw)
+    raw, untrained = with_trained_classes(raw)
+    said = [*count_notes(raw), *untrained]
     if split == "standard":
         said[1:] = ["the standard split: no seen class is tested, so T1 and U are all there is"]
     found = [*said, compared, *_split_notes(splits, len(labels)), f"class folds: {fold_note}"]
@@ -148,6 +149,8 @@ def _check_folders(path: Path, named: tuple[str, ...], labels: np.ndarray, names
             f"({len(wrong):,} such images); allclasses_names and labels differ in the order of classes"
         )
     unknown = spelled.count(None)
+    if unknown == len(named):
+        return "class order: not checked, no image lies in a folder that names a class"
     if unknown:
         return f"class order: {unknown:,} images lie in folders that name no class; the others agree with their labels"
     return "class order: every image lies in the folder of its label's class"

@@ -56,6 +56,23 @@ def test_import_takes_another_folder_semantics_and_backbone(data: Path, tmp_path
     assert not data.exists()
 
 
+def test_import_takes_no_vector_of_zeros_silently(data: Path, tmp_path: Path) -> None:
+    vectors = np.ones((5, 3), np.float32)
+    vectors[2] = 0
+    write_reference(tmp_path / "feature_map_ResNet_101_CUB.hdf5", w2v_att=vectors)
+    with pytest.raises(
+        InputError, match=r"semantics word2vec: no vector for 1 of 5 attributes \(2\); .*--allow-missing"
+    ):
+        bring()
+    assert "word2vec has no vector for 1 attributes, which start from zero: 2" in bring("a", "--allow-missing").output
+    write_reference(tmp_path / "feature_map_ResNet_101_CUB.hdf5")
+    np.save("mine.npy", vectors)
+    with pytest.raises(InputError, match="semantics mine: no vector for 1 of 5"):
+        bring("b", "--semantics", "mine=mine.npy")
+    with pytest.raises(InputError, match="semantics 'random': is a choice of its own"):
+        bring("b", "--semantics", "random=mine.npy")
+
+
 def test_import_replaces_only_when_told(data: Path) -> None:
     bring()
     with pytest.raises(InputError, match=r"small\.h5: exists already; add --overwrite"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import dazle.backbones
@@ -12,8 +13,11 @@ from benchmark.cli import app
 from dazle.errors import InputError
 from dazle.feature_file import open_features
 from tests.dazle.datasets import deepfashion_archive
-from tests.dazle.datasets.archives import make_archive
+from tests.dazle.datasets.archives import CLASSES, ROWS, cells, make_archive, write_mats
 from tests.dazle.small_backbone import small_backbone
+from tests.dazle.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL
+
+SPLITS = {"trainval": TRAINVAL, "test_seen": TEST_SEEN, "test_unseen": TEST_UNSEEN}
 
 
 @pytest.fixture
@@ -66,7 +70,8 @@ def test_rows_of_zeros_beside_the_splits_are_not_taken_silently(tmp_path: Path, 
     words = ("cub", "--images", archive.images, "--splits", archive.splits)
     with pytest.raises(InputError, match="cub, semantics word2vec: no vector for 1 of 5 attributes"):
         call(*words)
-    call(*words, "--allow-missing")
+    said = call(*words, "--allow-missing")
+    assert "word2vec has no vector for 1 attributes, which start from zero: 'has_eye_color::red'" in said
     assert not open_features(data / "cub.h5").semantics["word2vec"][3].any()
 
 
@@ -99,14 +104,84 @@ def test_an_attribute_without_a_vector_needs_a_word_of_consent(suffix: str, tmp_
     assert not open_features(data / "cub.h5").semantics["word2vec"][1].any()
 
 
-def test_broken_images_stop_the_command_or_are_left_out(tmp_path: Path, data: Path) -> None:
-    archive = make_archive(tmp_path, "sun")
+@pytest.mark.parametrize("dataset", ["cub", "sun", "awa2"])
+def test_broken_images_stop_the_command_or_are_left_out(dataset: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, dataset)
+    archive.image(3).unlink()
     archive.image(4).write_bytes(b"no image")
-    words = ("sun", "--images", archive.images, "--splits", archive.splits)
-    with pytest.raises(InputError, match=r"1 of 48 images cannot be used: .*image_0004\.jpg"):
+    archive.image(5).write_bytes(archive.image(5).read_bytes()[:-200])
+    words = (dataset, "--images", archive.images, "--splits", archive.splits)
+    with pytest.raises(InputError, match=r"3 of 48 images cannot be used: .*image_0003\.jpg \(no such file\)") as error:
         call(*words)
-    assert "left out: 1 of 48" in call(*words, "--skip-broken")
-    assert len(open_features(data / "sun.h5").labels) == 47
+    assert "image_0004.jpg (cannot identify" in str(error.value)
+    assert "image_0005.jpg (image file is truncated" in str(error.value)
+    assert "left out: 3 of 48" in call(*words, "--skip-broken")
+    assert len(open_features(data / f"{dataset}.h5").labels) == 45
+
+
+@pytest.mark.parametrize("dataset", ["cub", "sun", "awa2"])
+def test_every_kind_of_picture_is_read(dataset: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, dataset)
+    for row, mode in enumerate(("L", "CMYK", "RGBA", "P")):
+        picture = Image.open(archive.image(row)).convert(mode)
+        picture.save(archive.image(row), format="PNG" if mode in ("RGBA", "P") else "JPEG")
+    call(dataset, "--images", archive.images, "--splits", archive.splits)
+    features = open_features(data / f"{dataset}.h5")
+    assert features.regions.read(np.arange(4)).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("dataset", ["cub", "sun", "awa2"])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({f"{name}_loc": indices[:, None] for name, indices in SPLITS.items()}, "0-based|count from 0|index 0"),
+        ({"labels": np.ones((3, 1))}, "48 image_files but 3 labels"),
+        ({"labels": np.full((48, 1), 10.0)}, "labels has 10 in row 1, outside 1..9"),
+        ({"att": None}, "att is missing|no att"),
+        ({"trainval_loc": None}, "trainval_loc"),
+    ],
+    ids=["from 0", "fewer labels", "label out of range", "no att", "no trainval_loc"],
+)
+def test_a_wrong_split_file_is_one_line(
+    dataset: str, changes: dict[str, Any], message: str, tmp_path: Path, data: Path
+) -> None:
+    archive = make_archive(tmp_path, dataset)
+    write_mats(archive, **changes)
+    with pytest.raises(InputError, match=message) as error:
+        call(dataset, "--images", archive.images, "--splits", archive.splits)
+    assert "\n" not in str(error.value) and not (data / f"{dataset}.h5").exists()
+
+
+@pytest.mark.parametrize("dataset", ["cub", "sun", "awa2"])
+def test_classes_in_another_order_are_found_out(dataset: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, dataset)
+    swapped = np.array(CLASSES[dataset])[np.argsort(ROWS)][::-1]
+    write_mats(archive, allclasses_names=cells(swapped))
+    words = (dataset, "--images", archive.images, "--splits", archive.splits)
+    with pytest.raises(InputError, match=r"allclasses\.txt: not the classes of allclasses_names in its order"):
+        call(*words)
+    (archive.splits / "allclasses.txt").unlink()
+    with pytest.raises(InputError, match="allclasses_names and labels differ in the order of classes"):
+        call(*words)
+
+
+def test_vectors_that_were_added_are_not_orphaned(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "sun")
+    words = ("sun", "--images", archive.images, "--splits", archive.splits)
+    call(*words)
+    np.save(tmp_path / "mine.npy", np.ones((5, 2), np.float32))
+    added = ["data", "add-semantics", "sun", "--semantics", f"mine={tmp_path / 'mine.npy'}"]
+    assert CliRunner().invoke(app, added).exit_code == 0
+    with pytest.raises(InputError, match=r"sun\.semantics-mine\.safetensors: was added to the features that this repl"):
+        call(*words, "--overwrite")
+
+
+@pytest.mark.parametrize("name", ["random", "one-hot"])
+def test_vectors_cannot_have_the_name_of_a_choice(name: str, tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "sun")
+    words = ("--images", archive.images, "--splits", archive.splits)
+    with pytest.raises(InputError, match=f"semantics '{name}': is a choice of its own"):
+        call("sun", *words, "--word-vectors", f"{name}={tmp_path / 'mine.npy'}")
 
 
 def test_a_finished_file_is_replaced_only_when_told(tmp_path: Path, data: Path) -> None:

@@ -136,7 +136,12 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
     "annotation cut": (
         "attributes/image_attribute_labels.txt",
         lambda text: text[: text.index("\n40 ") + 1],
-        "has no line for 9 of the images, it is cut short",
+        "lines are missing, the first of attribute 1 of image row 4",
+    ),
+    "annotation cut inside an image": (
+        "attributes/image_attribute_labels.txt",
+        lambda text: "\n".join(text.splitlines()[:-1]) + "\n",
+        "1 lines are missing, the first of attribute 5 of image row 48; it is cut short",
     ),
     "annotation of nothing": (
         "attributes/image_attribute_labels.txt",

@@ -155,10 +155,36 @@ def test_a_class_without_any_readable_image_leaves_the_folds(tmp_path: Path) -> 
     for image in np.flatnonzero(raw.labels == emptied):
         raw.images[image].unlink()
     features, said, _ = run(raw, tmp_path, skip_broken=True)
-    assert said[-1] == f"class {raw.class_names[emptied]}: none of its images is left"
+    assert (
+        said[-1]
+        == f"class {raw.class_names[emptied]}: no image is left to train on, so it is left out of folds and test"
+    )
     for before, after in zip(raw.folds, features.folds, strict=True):
         for name in ("train_classes", "validation_classes"):
             np.testing.assert_array_equal(getattr(after, name), np.setdiff1d(getattr(before, name), [emptied]))
+
+
+def test_a_class_that_cannot_be_trained_is_not_tested(tmp_path: Path) -> None:
+    raw = raw_dataset(tmp_path)
+    emptied = int(raw.labels[raw.test_seen[0]])
+    for image in raw.trainval[raw.labels[raw.trainval] == emptied]:
+        raw.images[image].unlink()
+    features, said, _ = run(raw, tmp_path, skip_broken=True)
+    assert f"class {raw.class_names[emptied]}: no image is left to train on" in said[-1]
+    assert emptied in raw.labels[raw.test_seen] and emptied not in features.labels[features.test_seen]
+
+
+def test_what_validation_or_the_test_lost_is_said(tmp_path: Path) -> None:
+    raw = raw_dataset(tmp_path)
+    for image in raw.test_seen:
+        raw.images[image].unlink()
+    _, said, _ = run(raw, tmp_path, skip_broken=True)
+    assert said[-1] == "no image of a seen class is left to test on: T1 and U are all there is"
+    for image in np.flatnonzero(np.isin(raw.labels, raw.folds[0].validation_classes)):
+        raw.images[image].unlink(missing_ok=True)
+    (tmp_path / "data" / "small.h5").unlink()
+    with pytest.raises(InputError, match="class fold 1 has no validation class with a readable image left; repair"):
+        run(raw, tmp_path, skip_broken=True)
 
 
 def test_the_wrong_folder_is_not_skipped(tmp_path: Path) -> None:
