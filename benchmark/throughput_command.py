@@ -20,7 +20,7 @@ def throughput(
     ] = "reference,bf16,compile",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="On a CPU; all cores where left out.")] = None,
-    seconds: Annotated[float, typer.Option(help="For each piece of work, more where it is unsteady.")] = 0.5,
+    seconds: Annotated[float, typer.Option(help="For each piece of work, more where it is unsteady.")] = 0.3,
     out: Annotated[Path, typer.Option(help="Folder of throughput.md, .csv and .json.")] = Path("runs/throughput"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace measurements in that folder.")] = False,
 ) -> None:
