@@ -27,12 +27,14 @@ def check(out: Path, against: Path, rows: str) -> tuple[str, int]:
     """The text and the exit code of comparing a run with accepted results; both files are only read."""
     accepted, run = check_usage(against, rows), measure(out)
     verdicts = judge(accepted, run, only_present=rows == "present")
-    text = "\n\n".join([
+    lines = [*_notes(accepted, run, verdicts), *_demands(verdicts, out, against)]
+    parts = [
         f"## {out.name} against {against.name}",
         f"{accepted.source.upper()} features, {accepted.protocol} protocol; means over repetitions in percent.",
         table(verdicts),
-        *("- " + line for line in [*_notes(accepted, run, verdicts), *_demands(verdicts, out, against)]),
-    ])  # fmt: skip
+        "\n".join(f"- {line}" for line in lines),
+    ]
+    text = "\n\n".join(parts)
     return text, exit_code(verdicts)
 
 

@@ -21,21 +21,23 @@ DRAWS = 4000
 class Power:
     """Percentage points of H. `alone`: a drop of one row; `together`: the same drop of all rows, found in one at least.
 
-    `comparisons`: over how many the tests are adjusted.
+    `comparisons`: over how many the tests are adjusted. `means`: where the rows can drop from.
     """
 
     alone: Mapping[Key, float]
     together: float
+    means: Mapping[Key, float]
     repetitions: int
     comparisons: int
 
     def __str__(self) -> str:
         drops = sorted(self.alone.values())
+        blind = sum(drop > self.means[key] for key, drop in self.alone.items())
         return (
             f"Power: with {self.repetitions} repetitions and {self.comparisons} comparisons, a drop of one row alone "
-            f"is found 95 times in 100 from {np.median(drops):.1f} H on (median row; best {drops[0]:.1f}, worst "
-            f"{drops[-1]:.1f}), a drop of all rows at once from {self.together:.1f} H on; as if no repetition were "
-            "paired, by simulation from the accepted spread"
+            f"is found {FOUND:.0%} of the time from {np.median(drops):.1f} H on (median row; best {drops[0]:.1f}; "
+            f"{blind} rows scatter too much for any drop to be found so often), the same drop of all rows from "
+            f"{self.together:.1f} H on; as if no repetition were paired, simulated from the accepted spread"
         )
 
 
@@ -57,6 +59,7 @@ def smallest_drops(accepted: Accepted) -> Power | None:
     return Power(
         alone={key: float(np.quantile(drops, FOUND)) for key, drops in needed.items()},
         together=float(np.quantile(np.min(list(needed.values()), axis=0), FOUND)),
+        means={row.key: float(np.mean(row.values["H"])) for row in rows},
         repetitions=min(row.repetitions for row in rows),
         comparisons=comparisons,
     )

@@ -1,7 +1,5 @@
 """The stated power is the power: drops of that size are found 95 times in 100, smaller ones less often."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -41,7 +39,8 @@ def test_a_wider_spread_needs_a_larger_drop_and_two_rows_see_more_than_one(accep
     assert power is not None
     assert power.alone["cub", "dazle"] < power.alone["cub", "uniform"]
     assert power.together < power.alone["cub", "dazle"]
-    assert f"a drop of all rows at once from {power.together:.1f} H on" in str(power)
+    assert f"the same drop of all rows from {power.together:.1f} H on" in str(power)
+    assert "0 rows scatter too much" in str(power)
 
 
 def test_rows_without_spread_are_found_right_beyond_the_tolerance() -> None:
