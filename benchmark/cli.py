@@ -171,6 +171,7 @@ def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or
     from benchmark.reporting import write_report
 
     print(write_report(out, protocol_name(protocol)).read_text(encoding="utf-8"))
+    print(f"the page is {out / 'report.html'}")
 
 
 def _bytes(text: str) -> int:

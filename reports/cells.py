@@ -17,7 +17,7 @@ TEXTS = ("dataset", "variant", "status")
 COLUMNS = ("dataset", "variant", "seed", "status", "epoch", "S", "U", "H", "T1", "seconds")
 DIGITS = {"S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
 # What a curve keeps of a point, with its digits.
-CURVE = {"epoch": 2, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
+CURVE = {"epoch": 3, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
 LOSS_DIGITS = 3
 MIB = 2**20
 
@@ -36,7 +36,11 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
         cell |= {key: _rounded(numbers[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
         cell |= {
             "about": _about(row),
-            "reported": {name: epoch for name in PROTOCOLS if (epoch := _rounded(epochs[name][place], 2)) is not None},
+            "reported": {
+                name: epoch
+                for name in PROTOCOLS
+                if (epoch := _rounded(epochs[name][place], CURVE["epoch"])) is not None
+            },
             "measured": _measured(row),
             "curves": _curves(row),
             "settings": settings.place(row["identity"] and row["identity"]["settings"]),

@@ -206,7 +206,8 @@ def test_the_reader_chooses_light_or_dark(browser: Browser) -> None:
 def test_the_system_chooses_where_the_reader_did_not(browser: Browser) -> None:
     light = browser.js(BACKGROUND)
     browser.scheme("dark")
-    assert browser.js(BACKGROUND) != light and browser.one("#theme").text == "Light"
+    assert browser.js(BACKGROUND) != light
+    browser.until(lambda: browser.one("#theme").text == "Light")
 
 
 WIDTHS = "return [document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth]"
@@ -225,6 +226,8 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, opened: Opene
     browser.js("arguments[0].scrollLeft = 10000", box)
     left = browser.js("return arguments[0].getBoundingClientRect().left", browser.all(VARIANTS)[0])
     assert 0 <= left < 30, "the name of a row stays in view"
+    width = browser.js("return arguments[0].getBoundingClientRect().width", browser.all(VARIANTS)[0])
+    assert 60 < width < 0.4 * 390, "it is neither crushed nor in the way"
     for place in (0, 1):
         browser.js("document.querySelectorAll('[data-cell]')[arguments[0]].click()", place)
         assert browser.js("return arguments[0].scrollWidth <= arguments[0].clientWidth", browser.one("#detail"))
