@@ -99,6 +99,7 @@ def test_details_of_a_cell(browser: Browser) -> None:
     browser.click("[data-cell='1']")
     detail = browser.one("#detail")
     assert browser.one("#detail-title").text == "dazle on cub, seed 1"
+    assert browser.one("#detail .stamp").text.startswith("SIMULATED"), "the details cover the page's own stamp"
     rows = [row.text.split() for row in browser.all("#detail .content > .scroll tbody tr")]
     # Rises by 3 an epoch from 31; the last is 1 lower than the one before.
     assert rows == [[name, *values.split()] for name, values in (
