@@ -163,7 +163,8 @@ def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> t
     if COST[0] in columns:
         notes.append(
             "images/s and MiB (peak memory of the process): medians over seeds, of training beside whatever else the "
-            f"machine did; cost: time per image over that of {FULL_MODEL}, seed by seed"
+            "machine did, so rows that train alike differ too (the command throughput measures in turns); cost: time "
+            f"per image over that of {FULL_MODEL}, seed by seed"
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")

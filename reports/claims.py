@@ -18,6 +18,9 @@ UNKNOWN = PairedDifference(None, None, None, 0, None)
 
 Word = Literal["supported", "contradicted", "undecided", "not run", "by construction", "not by construction"]
 
+# What is undecided on simulated features is undecided there too: it neither holds nor fails by construction.
+SIMULATED_WORDS: dict[Word, Word] = {"supported": "by construction", "contradicted": "not by construction"}
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -116,9 +119,7 @@ def _against(contradicted: bool) -> Word:
 
 
 def _of(word: Word, source: str) -> Word:
-    if source != "simulated":
-        return word
-    return "by construction" if word == "supported" else "not by construction"
+    return SIMULATED_WORDS.get(word, word) if source == "simulated" else word
 
 
 def _note(word: Word, effect: PairedDifference) -> str:

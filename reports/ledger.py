@@ -7,19 +7,18 @@ from reports.claims import Verdict
 from reports.results import DatasetResults
 from reports.table import Cell, Column, Row, Table
 
+EFFECT = Column("effect", signed=True)
 COLUMNS = (
     Column("claim", kind="text", grouped=True),
     Column("dataset", kind="text"),
     Column("rows", kind="text"),
     Column("metric", kind="text"),
     Column("claimed", kind="text"),
-    Column("effect", signed=True),
+    EFFECT,
     Column("seeds", digits=0),
     Column("verdict", kind="text"),
     Column("source of the claim", kind="text", grouped=True),
 )
-# Of a list in a sentence, so many stand by name.
-NAMED = 3
 
 
 def ledger_table(verdicts: Sequence[Verdict], every: Sequence[DatasetResults], protocol: str = "honest") -> Table:
@@ -30,7 +29,7 @@ def ledger_table(verdicts: Sequence[Verdict], every: Sequence[DatasetResults], p
         f"protocol {' and '.join(used)}. Effect: the first row minus the second in percentage points, [ ] "
         f"{captions.INTERVAL}. Supported: all of the interval on the claimed side (for an equivalence: within the "
         "stated margin); contradicted: all of it on the other. On simulated features nothing is supported: a claim "
-        "holds by construction or does not."
+        "holds or fails by construction, or is undecided."
     )
     notes = (
         "Every claim is judged for itself: of twenty claims about nothing, one interval would miss zero by chance",
@@ -43,53 +42,52 @@ def ledger_table(verdicts: Sequence[Verdict], every: Sequence[DatasetResults], p
 def summary(verdicts: Sequence[Verdict], every: Sequence[DatasetResults], protocol: str = "honest") -> list[str]:
     """Three sentences: what holds, what does not or is open, and what was not asked."""
     tested = [verdict for verdict in verdicts if verdict.word != "not run"]
-    holding = [verdict for verdict in tested if verdict.holds]
     simulated = any(results.source == "simulated" for results in every)
     where = ", ".join(results.name for results in every)
-    held = "hold by construction" if simulated else "are supported"
     used = " and ".join(sorted({results.used(protocol) for results in every}))
-    on = f"On {'SIMULATED' if simulated else 'real'} features of {where} ({used} protocol)"
+    begins = f"On {'SIMULATED' if simulated else 'real'} features of {where} ({used} protocol)"
     if not tested:
-        return [f"{on}, no claim of the paper could be tested.", "So nothing is said of them.", _not_run(verdicts)]
-    first = f"{on}, {len(holding)} of {len(tested)} claims that could be tested {held}{_named(holding)}."
+        return [f"{begins}, no claim of the paper could be tested.", "So nothing is said of them.", _not_run(verdicts)]
+    holding = [verdict for verdict in tested if verdict.holds]
+    holds = ("holds by construction", "hold by construction") if simulated else ("is supported", "are supported")
+    first = (
+        f"{begins}, {len(tested)} times a claim of the paper could be tested on a dataset; "
+        f"{_count(holding, *holds)}{_largest(holding)}."
+    )
     return [first, _rest(tested, simulated), _not_run(verdicts)]
 
 
 def _rest(tested: Sequence[Verdict], simulated: bool) -> str:
-    if simulated:
-        against = [verdict for verdict in tested if not verdict.holds]
-        do = "does" if len(against) == 1 else "do"
-        return f"{len(against)} of them {do} not{_named(against)}; none of this says anything about photographs."
-    contradicted = [verdict for verdict in tested if verdict.word == "contradicted"]
+    against = [verdict for verdict in tested if verdict.word in ("contradicted", "not by construction")]
     undecided = [verdict for verdict in tested if verdict.word == "undecided"]
+    fails = ("fails by construction", "fail by construction") if simulated else ("is contradicted", "are contradicted")
+    end = "; none of this says anything about photographs." if simulated else "."
     return (
-        f"{_count(contradicted, 'None')} contradicted{_named(contradicted)}, and "
-        f"{_count(undecided, 'none')} undecided{_named(undecided)}."
+        f"{_count(against, *fails).capitalize()}{_largest(against)}, and "
+        f"{_count(undecided, 'is undecided', 'are undecided')}{_largest(undecided)}{end}"
     )
 
 
-def _count(verdicts: Sequence[Verdict], none: str) -> str:
-    return f"{len(verdicts) or none} {'are' if len(verdicts) > 1 else 'is'}"
+def _count(verdicts: Sequence[Verdict], one: str, several: str) -> str:
+    return f"{len(verdicts) or 'none'} {several if len(verdicts) > 1 else one}"
 
 
 def _not_run(verdicts: Sequence[Verdict]) -> str:
     absent = [verdict for verdict in verdicts if verdict.word == "not run"]
     if not absent:
-        return f"All {len(verdicts)} claims could be tested."
+        return "Every claim could be tested on every dataset that it is about."
     where = ", ".join(dict.fromkeys(verdict.dataset for verdict in absent))
-    return f"{len(absent)} of {len(verdicts)} could not be tested, for want of rows or features (on {where})."
+    return f"{len(absent)} times a claim could not be tested, for want of rows or features (on {where})."
 
 
-def _named(verdicts: Sequence[Verdict]) -> str:
-    """` (the largest effects by name, and N more)`, or nothing."""
-    by_size = sorted(verdicts, key=lambda verdict: -abs(verdict.effect.mean or 0.0))
-    shown = [f"{verdict.claim.text} on {verdict.dataset}, {_effect(verdict)}" for verdict in by_size[:NAMED]]
-    more = len(verdicts) - len(shown)
-    return f" ({'; '.join(shown)}{f'; and {more} more' if more else ''})" if shown else ""
-
-
-def _effect(verdict: Verdict) -> str:
-    return f"{verdict.claim.metric} {captions.difference_cell(verdict.effect).shown(COLUMNS[5])}"
+def _largest(verdicts: Sequence[Verdict]) -> str:
+    """` (the largest effect: ..)`, or nothing."""
+    if not verdicts:
+        return ""
+    most = max(verdicts, key=lambda verdict: abs(verdict.effect.mean or 0.0))
+    shown = captions.difference_cell(most.effect).shown(EFFECT)
+    opening = "" if len(verdicts) == 1 else "the largest effect: "
+    return f" ({opening}{most.claim.text} on {most.dataset}, {most.claim.metric} {shown})"
 
 
 def _cells(verdict: Verdict) -> tuple[Cell, ...]:

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from reports import captions
 from reports.figures.style import COLOURS, MARKERS, Picture, finish, new_figure
 from reports.results import FULL_MODEL, DatasetResults
 from reports.statistics import summarise
 from reports.table import slug
+
+# So many names fill the height of the figure.
+MOST_NAMES = 10
 
 
 def cost(results: DatasetResults, protocol: str) -> Picture | None:
@@ -25,21 +29,30 @@ def cost(results: DatasetResults, protocol: str) -> Picture | None:
             rows["cost"], rows["H"], yerr=rows["sd"].fillna(0), linestyle="", marker=MARKERS[index % len(MARKERS)],
             color=COLOURS[index % len(COLOURS)], elinewidth=0.6, label=axis or "full model and combined changes",
         )  # fmt: skip
-    for variant in named(points):
-        row = points.loc[variant]
-        axes.annotate(variant, (row["cost"], row["H"]), xytext=(4, 4), textcoords="offset points", fontsize=7)
+    _name(axes, points.loc[named(points)].sort_values("H", ascending=False))
     axes.set_xlabel(f"time per image relative to {FULL_MODEL}")
     axes.set_ylabel("H [%]")
     axes.margins(x=0.15, y=0.1)
     figure.legend(loc="outside lower center", ncols=2)
     caption = (
         f"{captions.features(results)}; {captions.protocol(results, protocol)}; {captions.seeds(results, False)}, "
-        "bars: ± one standard deviation. Cost: median over seeds, of training beside whatever else the machine did. "
-        "Named: the full model and every row that no other beats in both."
+        "bars: ± one standard deviation. Cost: median over seeds, of training beside whatever else the machine did, so "
+        "rows that train alike differ too (the command throughput measures in turns). Named: the full model and every "
+        "row that no other beats in both."
     )
     return finish(
         figure, slug("cost", results.name), f"{results.name}: H against cost", caption, results.source, results.name
     )
+
+
+def _name(axes: Axes, rows: pd.DataFrame) -> None:
+    """Names stand beside the axes, from the best H down, so that rows that are alike do not hide each other's."""
+    places = np.linspace(1, 0, max(len(rows), MOST_NAMES))[: len(rows)]
+    for place, (variant, row) in zip(places, rows.iterrows(), strict=True):
+        axes.annotate(
+            str(variant), (row["cost"], row["H"]), xytext=(1.03, place), textcoords="axes fraction", fontsize=7,
+            va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 3},
+        )  # fmt: skip
 
 
 def named(points: pd.DataFrame) -> list[str]:

@@ -12,12 +12,12 @@ from reports.table import slug
 
 
 def curves(results: DatasetResults, protocol: str) -> Picture | None:
-    """Of the full model, or of the first row where it is not there; None where no cell has an H."""
-    variant = FULL_MODEL if FULL_MODEL in results.variants else results.variants[0]
-    cells = results.done(variant)
-    cells = cells[[any(point["H"] is not None for point in test) for test in cells["test"]]]
-    if not len(cells):
+    """Of the full model, or of the first row that has a finished cell; None where no cell has an H."""
+    rows = sorted(results.variants, key=lambda variant: variant != FULL_MODEL)
+    variant = next((variant for variant in rows if len(_with_H(results.done(variant)))), None)
+    if variant is None:
         return None
+    cells = _with_H(results.done(variant))
     figure = new_figure()
     axes = figure.subplots()
     for _, cell in cells.iterrows():
@@ -34,6 +34,10 @@ def curves(results: DatasetResults, protocol: str) -> Picture | None:
     )
     title = f"{results.name}: H over the epochs of {variant}"
     return finish(figure, slug("curves", results.name), title, caption, results.source, results.name)
+
+
+def _with_H(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[[any(point["H"] is not None for point in test) for test in cells["test"]]]
 
 
 def _draw_cell(axes: Axes, cell: pd.Series) -> None:

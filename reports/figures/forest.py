@@ -1,5 +1,6 @@
 """What each row changes in H: the paired difference to the full model with its interval, one line a row."""
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from reports import captions
@@ -26,11 +27,13 @@ def forest(results: DatasetResults, protocol: str) -> Picture | None:
         _line(axes, place, each)
     axes.set_yticks(range(len(known)), known)
     axes.set_ylim(len(known) - 0.4, -0.6)
+    _clip(axes, list(known.values()))
     axes.set_xlabel("ΔH to the full model [points]")
     _name_axes(axes, [results.axis(variant) for variant in known])
     caption = (
         f"{captions.features(results)}; {captions.protocol(results, protocol)}; {captions.seeds(results, False)}. "
-        f"H minus that of {FULL_MODEL}, paired by seed; bar: {_interval(known)}; filled: it leaves out zero."
+        f"H minus that of {FULL_MODEL}, paired by seed; bar: {_interval(known)}; filled: it leaves out zero; an arrow: "
+        "it goes on."
     )
     title = f"{results.name}: what each row changes in H"
     return finish(figure, slug("forest", results.name), title, caption, results.source, results.name)
@@ -45,6 +48,22 @@ def _line(axes: Axes, place: int, each: PairedDifference) -> None:
             colour = fill = COLOURS[1] if mean < 0 else COLOURS[0]
         axes.plot([low, high], [place, place], color=colour, linewidth=1.4, solid_capstyle="butt")
     axes.plot([mean], [place], marker="o", color=colour, markerfacecolor=fill)
+
+
+def _clip(axes: Axes, every: list[PairedDifference]) -> None:
+    """One row with a very wide interval must not shrink the others to dots: the axis holds every mean, and the
+    intervals of nine rows in ten; what is cut off ends in an arrow."""
+    means = [each.mean for each in every if each.mean is not None]
+    lows = [each.low for each in every if each.low is not None] or means
+    highs = [each.high for each in every if each.high is not None] or means
+    left = min(*means, 0.0, float(np.quantile(lows, 0.1)))
+    right = max(*means, 0.0, float(np.quantile(highs, 0.9)))
+    room = 0.06 * max(right - left, 1.0)
+    axes.set_xlim(left - room, right + room)
+    for place, each in enumerate(every):
+        for end, edge, marker in ((each.low, left - room, "<"), (each.high, right + room, ">")):
+            if end is not None and (end < edge if marker == "<" else end > edge):
+                axes.plot([edge], [place], marker=marker, color="0.35", markersize=4, clip_on=False)
 
 
 def _interval(known: dict[str, PairedDifference]) -> str:

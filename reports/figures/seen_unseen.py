@@ -1,6 +1,6 @@
 """Accuracy on seen against accuracy on unseen classes as the margin sweeps (Chao et al. 2016), and where a row stands.
 
-Curves of several seeds are averaged at the same U, the way ROC curves are averaged vertically.
+Curves of several seeds end at different places on the axes, so they are averaged along rays from the origin.
 """
 
 import numpy as np
@@ -16,6 +16,8 @@ from reports.table import slug
 
 MOST_ROWS = 8
 GRID = 101
+# Points on each straight piece of a curve, so that a ray meets it where it is.
+FINER = 20
 
 
 def seen_unseen(results: DatasetResults, protocol: str) -> Picture | None:
@@ -47,13 +49,17 @@ def seen_unseen(results: DatasetResults, protocol: str) -> Picture | None:
 
 
 def mean_curve(traces: list[list[tuple[float, float]]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(U, S) of the mean over several curves of (S, U) pairs, from U = 0 to the end that all of them reach."""
-    grid = np.linspace(0, min(trace[-1][1] for trace in traces), GRID)
-    curves = []
+    """(U, S) of the mean over several curves of (S, U) pairs: of how far each reaches along the same rays."""
+    angles = np.linspace(0, np.pi / 2, GRID)
+    reach = []
     for trace in traces:
-        seen, unseen = np.array(trace).T
-        curves.append(np.interp(grid, unseen, seen))
-    return grid, np.mean(curves, axis=0)
+        # From the end on the axis of U to that on the axis of S; between two points the curve is a straight line.
+        seen, unseen = np.array([trace[0], *trace, trace[-1]])[::-1].T
+        steps = np.linspace(0, 1, FINER, endpoint=False)
+        fine_seen, fine_unseen = ((each[:-1, None] + np.outer(np.diff(each), steps)).ravel() for each in (seen, unseen))
+        reach.append(np.interp(angles, np.arctan2(fine_seen, fine_unseen), np.hypot(fine_seen, fine_unseen)))
+    radius = np.mean(reach, axis=0)
+    return radius * np.cos(angles), radius * np.sin(angles)
 
 
 def _rows(results: DatasetResults, used: str) -> list[str]:
@@ -85,7 +91,7 @@ def _caption(results: DatasetResults, protocol: str) -> str:
         else ""
     )
     return (
-        f"{captions.features(results)}; {captions.protocol(results, protocol)}. Curve: mean over seeds at the same U "
-        "as the margin sweeps, in parentheses the area under it (AUSUC, percent); marks: where each seed "
-        f"stands.{which}"
+        f"{captions.features(results)}; {captions.protocol(results, protocol)}. Curve: mean over seeds, along rays "
+        "from the origin, as the margin sweeps; in parentheses the area under it (AUSUC, percent); marks: where each "
+        f"seed stands.{which}"
     )

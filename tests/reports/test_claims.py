@@ -105,9 +105,9 @@ def test_simulated_records_support_nothing() -> None:
     about = {"dataset": "cub"}
     up = verdict(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])), DENSE)
     assert (up.word, up.holds) == ("by construction", True)
-    for steps in ((-5, -6, -7), (5, -6, 7)):
-        other = verdict(of(about, dense_calibrated=plus(*steps), uniform_calibrated=list(BASE[:3])), DENSE)
-        assert (other.word, other.holds) == ("not by construction", False)
+    for steps, word in (((-5, -6, -7), "not by construction"), ((5, -6, 7), "undecided"), ((5,), "undecided")):
+        other = verdict(of(about, dense_calibrated=plus(*steps), uniform_calibrated=list(BASE[: len(steps)])), DENSE)
+        assert (other.word, other.holds) == (word, False)
     words = {each.word for each in ledger(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))}
     assert words == {"by construction", "not run"}
 
@@ -167,17 +167,18 @@ def test_the_summary_is_three_sentences_that_the_ledger_supports() -> None:
     every = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]), dazle=plus(3, 4, 4.5))
     first, second, third = summary(ledger(every), every)
     assert first.startswith(
-        "On real features of cub127 (honest protocol), 1 of 2 claims that could be tested are supported"
+        "On real features of cub127 (honest protocol), 2 times a claim of the paper could be tested on a dataset; "
+        "1 is supported (Dense"
     )
     assert "Dense region attention beats none, both calibrated on cub127, H +6.0 [+3.5, +8.5]" in first
     assert second.startswith("1 is contradicted (Attribute attention adds nothing") and "none is undecided." in second
-    assert "could not be tested" in third
+    assert "could not be tested, for want of rows or features" in third
 
 
 def test_the_summary_of_simulated_records_claims_nothing() -> None:
     every = of({"dataset": "cub"}, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
     text = " ".join(summary(ledger(every), every))
-    assert "SIMULATED" in text and "hold by construction" in text and "says anything about photographs" in text
+    assert "SIMULATED" in text and "holds by construction" in text and "says anything about photographs" in text
     assert "supported" not in text and "contradicted" not in text
 
 
@@ -185,4 +186,4 @@ def test_the_summary_of_a_run_that_tests_nothing_says_so() -> None:
     every = results(dazle=list(BASE))
     first, second, third = summary(ledger(every), every)
     assert "no claim of the paper could be tested" in first and second == "So nothing is said of them."
-    assert third.startswith(f"{len(ledger(every))} of {len(ledger(every))} could not be tested")
+    assert third.startswith(f"{len(ledger(every))} times a claim could not be tested")

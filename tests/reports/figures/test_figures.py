@@ -3,6 +3,7 @@
 import re
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -67,6 +68,22 @@ def test_the_forest_shows_the_paired_interval(monkeypatch):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["uniform-calibrated"]
 
 
+def test_one_wide_interval_does_not_shrink_the_forest(monkeypatch):
+    records = rows("dazle", [60.0, 60.0, 60.0])
+    for number in range(10):
+        records += rows(f"row-{number}", [59.0, 60.0, 61.0], **UNIFORM)
+    axes = drawn(forest, pd.DataFrame(records + rows("wild", [5.0, 95.0, 50.0], **UNIFORM)), monkeypatch)
+    low, high = axes.get_xlim()
+    assert -15 < low < -10 and high < 5  # the wild mean is -10, its interval over 100 wide
+    assert [line.get_marker() for line in axes.lines if line.get_marker() in "<>"] == ["<", ">"]
+
+
+def test_curves_are_those_of_a_row_that_is_there(monkeypatch):
+    frame = pd.DataFrame([failed("dazle", 0, error="boom"), *rows("uniform", [50.0], **UNIFORM)])
+    with style.style():
+        assert "uniform, one line a seed" in curves(DatasetResults(frame), "honest").caption
+
+
 def test_curves_mark_the_chosen_and_the_oracle_epoch(monkeypatch):
     axes = drawn(curves, pd.DataFrame(rows("dazle", [60.0])), monkeypatch)
     marks = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "None"}
@@ -75,17 +92,18 @@ def test_curves_mark_the_chosen_and_the_oracle_epoch(monkeypatch):
     assert (list(oracle.get_xdata()), list(oracle.get_ydata())) == ([2.0], [65.0])
 
 
-def test_curves_of_several_seeds_are_averaged_at_the_same_unseen_accuracy():
+def test_curves_of_several_seeds_are_averaged_from_axis_to_axis():
     unseen, seen = mean_curve([[(80.0, 0.0), (0.0, 40.0)], [(40.0, 0.0), (0.0, 20.0)]])
-    assert unseen[-1] == 20  # as far as both reach
-    assert seen[0] == 60 and seen[-1] == pytest.approx((40 + 0) / 2)
+    assert (unseen[0], seen[0]) == (pytest.approx(30), pytest.approx(0))
+    assert (unseen[-1], seen[-1]) == (pytest.approx(0, abs=1e-9), pytest.approx(60))
+    assert (np.diff(seen) > 0).all() and (np.diff(unseen) < 0).all()
 
 
 def test_the_operating_points_are_those_of_the_protocol(monkeypatch):
     axes = drawn(seen_unseen, with_traces(pd.DataFrame(rows("dazle", [60.0, 62.0]))), monkeypatch)
     curve, points = axes.lines
     assert list(points.get_xdata()) == [60.0, 62.0]
-    assert (curve.get_ydata()[0], curve.get_xdata()[-1]) == (80.0, 50.0)
+    assert (curve.get_ydata().max(), curve.get_xdata().max()) == (pytest.approx(80), pytest.approx(50, abs=0.5))
 
 
 def test_of_many_rows_each_axis_shows_the_one_that_differs_most():
@@ -113,7 +131,7 @@ def test_cost_is_relative_to_the_full_model(monkeypatch):
 
 def test_what_has_nothing_to_show_is_left_out():
     lonely = pd.DataFrame([failed("dazle", 0, error="boom"), cell("uniform", 0, 50.0, **UNIFORM)])
-    assert [picture.name for picture in draw(lonely)] == []
+    assert [picture.name for picture in draw(lonely)] == ["curves-cub"]
     assert [picture.name for picture in draw(pd.DataFrame([failed("dazle", 0, error="boom")]))] == []
 
 
