@@ -11,7 +11,15 @@ from reports import captions
 from reports.best import best_marks
 from reports.results import FULL_MODEL, METRICS, DatasetResults
 from reports.selection import PROTOCOLS
-from reports.statistics import BOOTSTRAP_FROM, PairedDifference, bootstrap_interval, holm, rank_note, summarise
+from reports.statistics import (
+    BOOTSTRAP_FROM,
+    PairedDifference,
+    bootstrap_interval,
+    holm,
+    paired_difference,
+    rank_note,
+    summarise,
+)
 from reports.table import Cell, Column, Row, Table, gap, slug
 
 MIB = 2**20
@@ -24,7 +32,7 @@ ACCURACIES = tuple(Column(metric) for metric in METRICS)
 AGAINST = (Column("ΔH", signed=True), Column("p", digits=3, bounded=True))
 BOOTSTRAP = Column("ΔH BCa", signed=True)
 ORACLE = Column("H oracle")
-POINTING = (Column("pointing"), Column("chance"))
+POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=True))
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
 SEEDS = Column("seeds", kind="text")
 
@@ -56,8 +64,13 @@ Columns = dict[Column, list[Cell]]
 
 
 def _names(results: DatasetResults) -> Columns:
-    texts = [(results.axis(v), v, captions.change(results.change(v))) for v in results.variants]
+    texts = [(_axis(results, v), v, captions.change(results.change(v))) for v in results.variants]
     return {column: [Cell(text=text[index]) for text in texts] for index, column in enumerate(NAMES)}
+
+
+def _axis(results: DatasetResults, variant: str) -> str:
+    """Never empty: below another row an empty cell would read as the same axis."""
+    return results.axis(variant) or ("full model" if variant == FULL_MODEL else "several")
 
 
 def _accuracies(results: DatasetResults, used: str) -> Columns:
@@ -103,9 +116,10 @@ def _further(results: DatasetResults, used: str) -> Columns:
     """What else is known, each where any row has it: the oracle's H, pointing, and the cost."""
     variants = results.variants
     found: Columns = {ORACLE: [Cell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
-    pointing, chance = POINTING
+    pointing, chance, above = POINTING
     found[pointing] = [captions.summary_cell(summarise(results.values(v, "pointing", used))) for v in variants]
     found[chance] = [Cell(summarise(results.values(v, "pointing_chance", used)).mean) for v in variants]
+    found[above] = [captions.difference_cell(_above_chance(results, v, used)) for v in variants]
     speed, memory, cost = COST
     found[speed] = [Cell(_speed(results, v).median()) for v in variants]
     found[memory] = [Cell((_measured(results, v, "peak_memory") / MIB).median()) for v in variants]
@@ -116,6 +130,11 @@ def _further(results: DatasetResults, used: str) -> Columns:
     # Of a split without seen test images there is no H, and that is said in the caption.
     kept = {column: cells for column, cells in found.items() if any(cell.value is not None for cell in cells)}
     return kept | {SEEDS: [_seeds(done[v], len(results.values(v, "T1", used)), results, v, used) for v in variants]}
+
+
+def _above_chance(results: DatasetResults, variant: str, used: str) -> PairedDifference:
+    values = (results.values(variant, column, used) for column in ("pointing", "pointing_chance"))
+    return paired_difference(*values)
 
 
 def _seeds(done: int, planned: int, results: DatasetResults, variant: str, used: str) -> Cell:
@@ -158,7 +177,8 @@ def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> t
     if POINTING[0] in columns:
         notes.append(
             "pointing: percent of the attributes present in an image whose arg-max region is where the attribute is; "
-            "chance: the same for a region drawn uniformly; uniform attention points nowhere"
+            "chance: the same for a region drawn uniformly; above chance: the difference, [ ] the 95 % interval of the "
+            "paired t test over the seeds; uniform attention points nowhere"
         )
     if COST[0] in columns:
         notes.append(

@@ -30,15 +30,16 @@ def cell_of(table: Table, row: str, column: str) -> Cell:
 def test_cells_of_a_table() -> None:
     table, shown = only(ablation())
     assert [column.title for column in table.columns] == [
-        "axis", "variant", "change", "S", "U", "H", "T1", "ΔH", "p", "H oracle", "pointing", "chance", "seeds",
+        "axis", "variant", "change", "S", "U", "H", "T1", "ΔH", "p", "H oracle", "pointing", "chance", "above chance", "seeds",
     ]  # fmt: skip
     assert shown["dazle"]["H"] == "62.0 ± 2.0" and shown["dazle"]["change"] == "full model"
     assert shown["dazle"]["H oracle"] == "67.0" and shown["dazle"]["pointing"] == "40.0 ± 2.0"
+    assert shown["dazle"]["above chance"] == "+28.9 [+23.9, +33.9]"  # 2 sd / sqrt(3) times t(0.975, 2)
     assert shown["uniform-calibrated"] == {
         "axis": "region attention", "variant": "uniform-calibrated", "change": "region_attention = uniform",
         "S": "52.0 ± 2.6", "U": "52.0 ± 2.6", "H": "52.0 ± 2.6", "T1": "52.0 ± 2.6",
         # differences -10, -11, -9: sd 1, t(0.975, 2) = 4.303, 4.303 / sqrt(3) = 2.48
-        "ΔH": "-10.0 [-12.5, -7.5]", "p": "0.003", "H oracle": "57.0", "pointing": DASH, "chance": DASH, "seeds": "3",
+        "ΔH": "-10.0 [-12.5, -7.5]", "p": "0.003", "H oracle": "57.0", "pointing": DASH, "chance": DASH, "above chance": DASH, "seeds": "3",
     }  # fmt: skip
 
 
@@ -195,7 +196,9 @@ def test_sources_are_never_mixed() -> None:
 def test_an_axis_is_named_once_a_group() -> None:
     named = [("dazle", None), ("a", "region"), ("b", "region"), ("c", "loss")]
     table, shown = only(pd.DataFrame([cell(v, 0, 50.0, axis=axis) for v, axis in named]))
-    assert [shown[v]["axis"] for v, _ in named] == ["", "region", "region", "loss"]
+    assert [shown[v]["axis"] for v, _ in named] == ["full model", "region", "region", "loss"]
+    _, shown = only(pd.DataFrame([cell("a", 0, 50.0, axis="region"), cell("both", 0, 50.0, axis=None)]))
+    assert shown["both"]["axis"] == "several", "an empty cell would read as the axis above"
     assert [table.repeats(index, 0) for index in range(4)] == [False, False, True, False]
     assert table.columns[0] == Column("axis", kind="text", grouped=True)
 
