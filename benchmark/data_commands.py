@@ -195,6 +195,8 @@ def summary(features: "FeatureSet") -> str:
     ]
     if has_published_counts(features):
         lines.append("  exactly the published counts")
+    elif not features.test_seen.size:
+        lines.append("  no image of a seen class is tested: T1 and U are all there is")
     elif features.source == "real":
         published = ", ".join(f"{key} {number:,}" for key, number in PUBLISHED[features.preset].items())
         lines.append(f"  differs from the published counts (a subset?): {published}")

@@ -127,7 +127,10 @@ def _with_vectors(
     if not semantics:
         print("  no attribute vectors: only `random` and `one-hot` semantics will run; bring some with --word-vectors")
     made = {"word_vectors": described, "package": __version__}
-    return replace(raw, semantics=semantics, provenance=raw.provenance | made)
+    # What lay beside the archives, or did not, is not what the file has.
+    overtaken = {"semantics"} if brought and raw.semantics.keys() <= brought.keys() else set()
+    kept = {key: value for key, value in raw.provenance.items() if key not in overtaken}
+    return replace(raw, semantics=semantics, provenance=kept | made)
 
 
 def _named_file(word: str) -> tuple[str, Path]:

@@ -34,10 +34,12 @@ SPELLINGS = {
 def words_of(name: str) -> list[str]:
     """The words of an attribute's name: `has_bill_shape::curved_(up_or_down)` is bill, shape, curved.
 
-    As the reference does: a leading `has_` and what follows a bracket are dropped, and SPELLINGS are replaced. A word
-    is a run of letters.
+    A leading `has_` and what follows a bracket are dropped, and SPELLINGS are replaced, as in the reference's script of
+    CUB. A word is a run of letters and digits with a letter in it: `80s` is one, the digits of `3/4 sleeve` are none.
+    The reference's other scripts differ: SUN's keeps brackets, joins `far-away` to one word and looks `man-made` up
+    whole; DeepFashion's splits at spaces alone.
     """
-    words = re.findall(r"[^\W\d_]+", name.removeprefix("has_").split("(")[0])
+    words = [word for word in re.findall(r"[^\W_]+", name.removeprefix("has_").split("(")[0]) if not word.isdecimal()]
     return [part for word in words for part in SPELLINGS.get(word.lower(), word).split()]
 
 

@@ -81,7 +81,16 @@ def _usable(
     whole = np.setdiff1d(np.arange(len(raw.images)), list(found.broken))
     left = without(raw, found.broken)
     _check_left(raw, left, say)
+    if "honest_images" in provenance:
+        provenance["honest_images"] = _honest_images(left)
     return replace(left, provenance=provenance), found.sizes[whole]
+
+
+def _honest_images(raw: RawDataset) -> dict[str, int]:
+    """How many images of trainval are of the classes of either side of fold 1."""
+    labels, fold = raw.labels[raw.trainval], raw.folds[0]
+    sides = {"train": fold.train_classes, "validation": fold.validation_classes}
+    return {side: int(np.isin(labels, classes).sum()) for side, classes in sides.items()}
 
 
 def _check_left(before: RawDataset, left: RawDataset, say: Callable[[str], object]) -> None:

@@ -75,6 +75,18 @@ def test_rows_of_zeros_beside_the_splits_are_not_taken_silently(tmp_path: Path, 
     assert not open_features(data / "cub.h5").semantics["word2vec"][3].any()
 
 
+def test_provenance_is_of_what_the_file_has(tmp_path: Path, data: Path) -> None:
+    archive = make_archive(tmp_path, "sun")
+    trained = next(row for row in range(48) if "zoo" not in archive.names[row])
+    archive.image(trained).write_bytes(b"no image")
+    np.save(tmp_path / "vectors.npy", np.ones((5, 2), np.float32))
+    words = ("--word-vectors", tmp_path / "vectors.npy", "--skip-broken")
+    call("sun", "--images", archive.images, "--splits", archive.splits, *words)
+    features = open_features(data / "sun.h5")
+    assert sum(features.provenance["honest_images"].values()) == len(features.trainval) == 29
+    assert "semantics" not in features.provenance
+
+
 def test_words_of_a_users_file_become_vectors(tmp_path: Path, data: Path) -> None:
     archive = make_archive(tmp_path, "cub")
     words = ("bill", "shape", "wing", "color", "size", "small", "eye", "belly", "red")
@@ -195,7 +207,9 @@ def test_a_finished_file_is_replaced_only_when_told(tmp_path: Path, data: Path) 
 
 def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> None:
     archive = make_archive(tmp_path, "cub", test_seen_loc=None, train_loc=None, val_loc=None)
-    call("cub", "--images", archive.images, "--splits", archive.splits, "--split", "standard", "--name", "cub-standard")
+    words = ("cub", "--images", archive.images, "--splits", archive.splits, "--split", "standard")
+    said = call(*words, "--name", "cub-standard")
+    assert "T1 and U are all there is\n  class folds" in said and "a subset?" not in said
     features = open_features(data / "cub-standard.h5")
     assert not features.test_seen.size and len(features.test_unseen) == 12
 

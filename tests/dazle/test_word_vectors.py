@@ -84,3 +84,7 @@ def test_malformed_files_are_one_line(tmp_path: Path, content: bytes) -> None:
         attribute_vectors(["bill"], file)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
+
+
+def test_the_rest_of_a_word_with_digits_is_never_looked_up() -> None:
+    assert words_of("80s") == ["80s"] and words_of("3/4 sleeve") == ["sleeve"]
