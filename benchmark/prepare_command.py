@@ -1,6 +1,7 @@
 """`python -m benchmark data prepare`: from the archives as their owners distribute them to a feature file."""
 
 import importlib
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dazle.datasets.raw import RawDataset
+
+INTERRUPTED = 130
 
 # What each reader is given beside the images; the others' options are refused, not ignored.
 OPTIONS = {
@@ -66,7 +69,7 @@ def prepare(
     name = name or dataset
     check_identity(name, dataset, "real")
     target = free_target(data, name, overwrite)
-    network = load_backbone(backbone, weights, choose_device(device))
+    chosen = choose_device(device)
     with progress(name) as update:
         told = _Extraction(update)
         if dataset == "deepfashion":  # its lists take minutes
@@ -86,7 +89,13 @@ def prepare(
         )
         for key in raw.semantics:
             check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
-        features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=told)
+        # Weights may have to be downloaded: not before the archives are known to be right.
+        network = load_backbone(backbone, weights, chosen)
+        try:
+            features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=told)
+        except KeyboardInterrupt:
+            print("interrupted; the same command continues", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
     if rate := told.rate():
         print(rate)
     print(summary(features))

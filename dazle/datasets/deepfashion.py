@@ -28,6 +28,7 @@ from dazle.splits import draw_folds
 
 UNSEEN = (12, 15, 2, 19, 29, 30, 26, 44, 42, 48)  # category ids, from 1, in the order of the paper's code
 PARTITIONS = ("train", "val", "test")
+CATEGORIES = 50
 CLASS_VECTORS = ("train-only", "paper")
 FOLDS_SAID = "3 drawn from the name deepfashion"
 
@@ -178,6 +179,8 @@ def _kept(table: _Table) -> tuple[np.ndarray, list[str]]:
     counts = _counts(table)
     kept = np.flatnonzero(counts[0] + counts[2])
     notes = []
+    if len(table.categories) != CATEGORIES:
+        notes.append(f"{len(table.categories)} categories, not the benchmark's {CATEGORIES}: ids may mean others here")
     empty = np.flatnonzero(counts.sum(axis=0) == 0)[1:]
     if empty.size:
         notes.append(f"{empty.size} categories have no images and are dropped: {_named(table, empty)}")

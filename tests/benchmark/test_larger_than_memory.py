@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from benchmark.cli import app
 from benchmark.datasets import resolve
-from benchmark.runner import RunOptions, plan
+from benchmark.runner import RunOptions, job_of, plan
 from dazle.added_semantics import add, side_file
 from dazle.config import preset
 from dazle.datasets.full_size import Sizes, full_size, sizes
@@ -90,7 +90,8 @@ def test_memory_that_cannot_be_kept_is_one_line(folder: Path, size: str) -> None
 
 def test_memory_is_shared_by_the_workers(folder: Path) -> None:
     options = RunOptions("smoke", datasets=["cub-full"], data=folder, memory=2**30, workers=4)
-    assert plan(options).memory == 2**30
+    chosen = plan(options)
+    assert job_of(chosen.cells[0], options, chosen).memory == 2**28
 
 
 def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:
@@ -131,18 +132,26 @@ def test_a_file_larger_than_the_budget_stays_within_it(tmp_path: Path) -> None:
 import resource, sys, time
 import torch
 from pathlib import Path
+from dazle.batches import RegionReader, index_batches
 from dazle.config import preset
 from dazle.splits import final_phase
 from dazle.training import fit
 from benchmark.cell import load_features
 torch.set_num_threads(1)
+cpu = torch.device("cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
 features = load_features("cub-full", Path(sys.argv[1]), 700 * 2**20)
 assert not features.regions.in_memory
 settings = preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
-fitted = fit(features, final_phase(features), settings, (1, "cub-full", 0), torch.device("cpu"))
-print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, {fitted.train_images / fitted.train_seconds:.0f} images/s")
+phase = final_phase(features)
+fitted = fit(features, phase, settings, (1, "cub-full", 0), cpu)
+trained = fitted.train_images / fitted.train_seconds
+reader = RegionReader(features, phase.train, True, torch.bfloat16, cpu)
+started = time.perf_counter()
+read = sum(len(batch) for batch, _ in reader.batches(index_batches(features.labels[phase.train], 100, 50, False, 1)))
+print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, training {trained:.0f} images/s, "
+      f"reading alone {read / (time.perf_counter() - started):.0f} images/s")
 """
     words = [sys.executable, "-c", code, str(tmp_path / "cub-full.h5")]
     root = Path(__file__).resolve().parents[2]
@@ -151,3 +160,4 @@ print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, {fitted.train_images / f
     found = re.search(r"before (\d+) MiB, peak (\d+) MiB", done.stdout)
     assert found
     assert int(found[2]) - int(found[1]) < 700
+    assert "reading alone" in done.stdout

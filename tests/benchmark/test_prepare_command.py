@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import dazle.backbones
+import dazle.datasets.prepare
 from benchmark.cli import app
 from dazle.errors import InputError
 from dazle.feature_file import open_features
@@ -186,6 +187,19 @@ def test_vectors_that_were_added_are_not_orphaned(tmp_path: Path, data: Path) ->
     assert CliRunner().invoke(app, added).exit_code == 0
     with pytest.raises(InputError, match=r"sun\.semantics-mine\.safetensors: was added to the features that this repl"):
         call(*words, "--overwrite")
+
+
+def test_an_interrupted_preparation_says_how_to_go_on(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*words: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dazle.datasets.prepare, "extract", interrupt)
+    archive = make_archive(tmp_path, "sun")
+    words = ["data", "prepare", "sun", "--images", str(archive.images), "--splits", str(archive.splits)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 130 and "interrupted; the same command continues" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["random", "one-hot"])
