@@ -99,7 +99,7 @@ def _parallel(study: optuna.Study, target: str) -> Figure:
     axes.set_title("Every complete trial, coloured by its value", y=1.03)
     for lines in axes.collections:
         # Optuna's blues end in white, on which the worst trials cannot be seen.
-        lines.set_cmap("viridis_r")
+        lines.set(cmap="viridis_r", linewidth=1.2)
     for scale in axes.figure.axes:
         if scale.get_yscale() == "log":
             _label_powers_alone(scale.yaxis)

@@ -97,9 +97,6 @@ def _check(options: TuneOptions) -> None:
             raise InputError(f"--{name} {value} is not a positive number")
     if options.folds > FOLDS:
         raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
-    for name in ("variants", "datasets"):
-        if not getattr(options, name):
-            raise InputError(f"name a --{name[:-1]}; python -m benchmark list {name} shows them")
 
 
 def _rows(patterns: Sequence[str]) -> list[Variant]:

@@ -205,8 +205,8 @@ def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of
         (("--trials", "1", "--folds", "4"), "features have 3 class folds"),
         (("--trials", "1", "--set", "training.learning_rat=1"), "the nearest is 'training.learning_rate'"),
         (("--trials", "1", "--variant", "dazel"), "the nearest is 'dazle'"),
-        (("--trials", "1", "--variant", ""), "name a --variant"),
-        (("--trials", "1", "--dataset", ""), "name a --dataset"),
+        (("--trials", "1", "--variant", ""), "--variant '' names nothing"),
+        (("--trials", "1", "--dataset", ""), "--dataset '' names nothing"),
         (("--trials", "1", "--dataset", "cup"), "the nearest is 'cub'"),
         (("--trials", "1", "--variant", "glove"), "it has no attribute vectors 'glove'"),
         (("--trials", "1", "--storage", "nonsense"), "is no storage URL"),
@@ -254,8 +254,8 @@ def test_killed_or_interrupted_it_continues(tmp_path: Path, number: signal.Signa
     with subprocess.Popen(
         command(*SLOW, "--out", tmp_path), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as tuner:
-        # Two trials run by then, each named by its worker.
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"worker"') >= 2)
+        # Two trials run by then, of seven settings each.
+        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
         children = [child.pid for child in psutil.Process(tuner.pid).children(recursive=True)]
         tuner.send_signal(number)
         _, said = tuner.communicate(timeout=30)
@@ -288,7 +288,7 @@ def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path) -> None:
         command(*SLOW, "--workers", "2", "--out", tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     ) as tuner:  # fmt: skip
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"worker"') >= 2)
+        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
         children = psutil.Process(tuner.pid).children(recursive=True)
         worker = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))
         os.kill(worker.pid, signal.SIGKILL)
