@@ -64,9 +64,8 @@ def _timed(cell: Cell) -> tuple[float, float]:
     """Seconds of a training step, and of scoring one image."""
     import torch
 
-    from dazle.losses import loss
     from dazle.model import Model
-    from dazle.training import DTYPES
+    from dazle.training import DTYPES, Step
 
     data, settings = cell.dataset, cell.dataset.settings
     torch.set_num_threads(cell.identity["threads"])
@@ -75,21 +74,16 @@ def _timed(cell: Cell) -> tuple[float, float]:
     regions = torch.rand(IMAGES, *data.regions).to(DTYPES[cell.settings.training.precision])
     seen = torch.arange(sum(data.classes)) < data.classes[0]
     labels = torch.zeros(IMAGES, dtype=torch.long)
-    optimizer = torch.optim.RMSprop(model.parameters(), momentum=0.9)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(model(regions).scores, labels, seen, settings.loss).total.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    step = Step(model, seen, settings)
 
     @torch.inference_mode()
     def judge() -> None:
         model(regions)
 
-    return _median(step), _median(judge) / IMAGES
+    return _median(lambda: step(regions, labels)), _median(judge) / IMAGES
 
 
-def _median(work: Callable[[], None]) -> float:
+def _median(work: Callable[[], object]) -> float:
     work()
     times = []
     for _ in range(REPEATS):

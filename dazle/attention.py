@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Sizes = list[int]
+
 
 def sparsemax(logits: Tensor, dim: int) -> Tensor:
     """Euclidean projection of `logits` onto the simplex along `dim` (Martins & Astudillo, ICML 2016, algorithm 1)."""
@@ -23,9 +25,9 @@ def sparsemax(logits: Tensor, dim: int) -> Tensor:
     return (logits - threshold).clamp(min=0)
 
 
-def softmax_sums(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
+def softmax_sums(products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
     """`dense` and `shared`: alpha = softmax_r of the logits; equation of the paper's dense attention."""
-    return _SoftmaxSums.apply(products, maps, attributes)  # type: ignore[no-untyped-call]
+    return _SoftmaxSums.apply(products, sizes)  # type: ignore[no-untyped-call]
 
 
 class _SoftmaxSums(torch.autograd.Function):
@@ -35,47 +37,48 @@ class _SoftmaxSums(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
-        logits, values = split(products, maps, attributes)
+    def forward(ctx: Any, products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
+        logits, *values = products.split_with_sizes(sizes, 2)
         alpha = logits.softmax(dim=1)
-        sums = torch.stack([(alpha * each).sum(dim=1) for each in values.unbind(2)], dim=1)
-        ctx.save_for_backward(products, alpha, sums)
+        sums = torch.stack([(alpha * each).sum(dim=1) for each in values], dim=1).unbind(1)
+        ctx.save_for_backward(products, alpha, *sums)
         ctx.mark_non_differentiable(alpha)
-        return sums, alpha
+        ctx.set_materialize_grads(False)
+        ctx.sizes = sizes
+        return alpha, *sums
 
     @staticmethod
-    def backward(ctx: Any, of_sums: Tensor, of_alpha: Tensor) -> tuple[Tensor, None, None]:
-        products, alpha, sums = ctx.saved_tensors
-        shape = alpha.shape[2], sums.shape[2]
+    def backward(ctx: Any, of_alpha: None, *of_sums: Tensor) -> tuple[Tensor, None]:
+        products, alpha, *sums = ctx.saved_tensors
         gradient = torch.empty_like(products)
-        of_logits, of_values = split(gradient, *shape)
-        against = -(sums * of_sums).sum(dim=1)[:, None]
-        for k, values in enumerate(split(products, *shape)[1].unbind(2)):
-            torch.mul(alpha, of_sums[:, None, k], out=of_values[:, :, k])
-            against = torch.addcmul(against, values, of_sums[:, None, k])
-        if alpha.shape[2] == 1:
+        of_logits, *of_values = gradient.split_with_sizes(ctx.sizes, 2)
+        _, *values = products.split_with_sizes(ctx.sizes, 2)
+        mean = of_sums[0] * sums[0]
+        for of_sum, each in zip(of_sums[1:], sums[1:], strict=True):
+            mean += of_sum * each
+        against = -mean[:, None]
+        for of_sum, of_value, value in zip(of_sums, of_values, values, strict=True):
+            everywhere = of_sum[:, None]
+            torch.mul(alpha, everywhere, out=of_value)
+            against = torch.addcmul(against, value, everywhere)
+        if ctx.sizes[0] == 1:
             # One map for all attributes: its logit moves every sum.
             against = against.sum(dim=2, keepdim=True)
         torch.mul(alpha, against, out=of_logits)
-        return gradient, None, None
+        return gradient, None
 
 
-def sparsemax_sums(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
+def sparsemax_sums(products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
     """`sparse`: most regions get a weight of exactly zero."""
-    logits, values = split(products, maps, attributes)
+    logits, *values = torch.split(products, sizes, dim=2)
     alpha = sparsemax(logits, dim=1)
-    return (alpha[:, :, None] * values).sum(dim=1), alpha
+    return alpha, *((alpha * each).sum(dim=1) for each in values)
 
 
-def split(products: Tensor, maps: int, attributes: int) -> tuple[Tensor, Tensor]:
-    """Logits (B, R, maps) and values (B, R, K, A), two views of `products` (B, R, maps + K A)."""
-    values = products[..., maps:]
-    return products[..., :maps], values.view(*values.shape[:2], -1, attributes)
-
-
-# From products (B, R, maps + K A) of the regions (first the logits of each map, then the K values of each attribute) to
-# the sums over regions that the map weighs (B, K, A), and alpha (B, R, maps). `shared` has one map for all attributes.
-REGION_SUMS: dict[str, Callable[[Tensor, int, int], tuple[Tensor, Tensor]]] = {
+# From products (B, R, sum of sizes) of the regions, first the logits of the maps and then the values of each attribute
+# for each weight, to alpha (B, R, maps) and for each weight the sums (B, A) of its values over the regions, weighed by
+# alpha. `shared` has one map for all attributes.
+REGION_SUMS: dict[str, Callable[[Tensor, Sizes], tuple[Tensor, ...]]] = {
     "dense": softmax_sums,
     "shared": softmax_sums,
     "sparse": sparsemax_sums,

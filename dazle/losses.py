@@ -7,7 +7,6 @@ exponentials, and a small model spends its time on the number of operations.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,30 +19,27 @@ Sloped = tuple[Tensor, Tensor]  # a scalar, and its gradient (B, C)
 
 @dataclass(frozen=True)
 class Loss:
-    """Scalars; `total` alone has a gradient. `self_calibration` is None where lambda is 0."""
+    """Scalars, `self_calibration` None where lambda is 0; `slope`: (B, C), the gradient of `total` to the scores."""
 
     total: Tensor
     class_loss: Tensor
     self_calibration: Tensor | None
-
-    def detached(self) -> "Loss":
-        """The values alone: whoever keeps a loss with its graph keeps megabytes a step."""
-        return Loss(self.total.detach(), self.class_loss, self.self_calibration)
+    slope: Tensor
 
 
+@torch.no_grad()
 def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Loss:
     """`scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
 
     With a lambda that is not 0 there must be an unseen class.
     """
-    plain = scores.detach()
-    of_class, slope = CLASS_LOSSES[settings.class_loss](plain, labels, seen, settings)
+    of_class, slope = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
     if settings.lambda_ == 0:
-        return Loss(_known(scores, of_class, slope), of_class, None)
-    margined = with_margin(plain, seen, settings.train_margin)
+        return Loss(of_class, of_class, None, slope)
+    margined = with_margin(scores, seen, settings.train_margin)
     calibration, of_margined = self_calibration(margined, seen, settings.self_calibration)
     total = of_class + settings.lambda_ * calibration
-    return Loss(_known(scores, total, slope.add_(of_margined, alpha=settings.lambda_)), of_class, calibration)
+    return Loss(total, of_class, calibration, slope.add_(of_margined, alpha=settings.lambda_))
 
 
 def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:
@@ -86,22 +82,3 @@ def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Sloped:
     if form == "mean-log":
         return -unseen.mean(), slope.div_(len(scores))
     return math.log(len(scores)) - unseen.logsumexp(dim=0).squeeze(), slope.mul_(unseen.softmax(dim=0))
-
-
-def _known(scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """`value` as a function of `scores` whose gradient is `slope`."""
-    return _Known.apply(scores, value, slope)  # type: ignore[no-untyped-call]
-
-
-class _Known(torch.autograd.Function):
-    """A value of the scores whose gradient is known already."""
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-        ctx.save_for_backward(slope)
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, of_value: Tensor) -> tuple[Tensor, None, None]:
-        (slope,) = ctx.saved_tensors
-        return of_value * slope, None, None

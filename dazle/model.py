@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dazle.attention import ATTRIBUTE_WEIGHTS, REGION_SUMS, split
+from dazle.attention import ATTRIBUTE_WEIGHTS, REGION_SUMS
 from dazle.config import ModelSettings
 from dazle.stacked import product_with_stacked
 from dazle.streams import stream
@@ -57,6 +57,7 @@ class Model(nn.Module):
             self.W_alpha = nn.Parameter(semantics.new_zeros(shape))
         if settings.attribute_attention in ATTRIBUTE_WEIGHTS:
             self.W_beta = nn.Parameter(semantics.new_zeros(shape))
+        self.names = [name for name in ("W_alpha", "W_e", "W_beta") if hasattr(self, name)]
 
     def forward(self, regions: Tensor, peaks: bool = False) -> Output:
         """`regions`: (B, R, D); the large product runs in their dtype, everything after it in the parameters' dtype."""
@@ -78,41 +79,42 @@ class Model(nn.Module):
 
     def _evidence(self, regions: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """beta_a e_a (B, A), and what weighed regions: alpha (B, R, maps), the one region taken (B, A), or neither."""
-        attention, attributes = self.settings.region_attention, len(self.V)
+        attention = self.settings.region_attention
         if attention == "uniform":
             # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
             regions = regions.mean(dim=1, keepdim=True)
-        products = self._products(regions)
+        products, sizes = self._products(regions)
         alpha = peak = None
         if attention in REGION_SUMS:
-            sums, alpha = REGION_SUMS[attention](products, 1 if attention == "shared" else attributes, attributes)
+            alpha, evidence, *gate = REGION_SUMS[attention](products, sizes)
         else:
-            _, values = split(products, 0, attributes)
+            values = torch.split(products, sizes, dim=2)
             if attention == "max":
-                peak = values[:, :, 0].max(dim=1).indices
-                values = values.gather(1, peak[:, None, None].expand(-1, 1, values.shape[2], -1))
-            sums = values[:, 0]
-        evidence = sums[:, 0]
-        if self.settings.attribute_attention in ATTRIBUTE_WEIGHTS:
-            evidence = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](sums[:, 1]) * evidence
+                peak = values[0].max(dim=1).indices
+                values = torch.stack([each.gather(1, peak[:, None]) for each in values], dim=2).unbind(2)
+            evidence, *gate = (each[:, 0] for each in values)
+        if gate:
+            evidence = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](*gate) * evidence
         return evidence, alpha, peak
 
-    def _products(self, regions: Tensor) -> Tensor:
-        """v_a' W f_r for each W in use, side by side: (B, R, K A), but one column of W_alpha for `shared`."""
+    def _products(self, regions: Tensor) -> tuple[Tensor, list[int]]:
+        """v_a' W f_r for each W in use, side by side (B, R, sum of sizes), and the sizes: A, or 1 for a shared map."""
         V = functional.normalize(self.V, dim=1) if self.settings.renormalise_semantics else self.V
-        weights = [getattr(self, name) for name in ("W_alpha", "W_e", "W_beta") if hasattr(self, name)]
-        shared = self.settings.region_attention == "shared"
+        weights = [getattr(self, name) for name in self.names]
+        vectors = [V] * len(weights)
+        if self.settings.region_attention == "shared":
+            vectors[0] = V.mean(dim=0, keepdim=True)
         if self._attributes_first(regions, V):
-            vectors = [V.mean(dim=0, keepdim=True) if shared and W is weights[0] else V for W in weights]
             products = product_with_stacked(regions, vectors, weights)
         else:
             mapped = functional.linear(regions, torch.cat(weights).to(regions.dtype))
             mapped = mapped.view(*regions.shape[:2], len(weights), -1)
+            shared = vectors[0] is not V
             products = functional.linear(mapped[:, :, shared:], V.to(mapped.dtype)).flatten(2)
             if shared:
-                one_map = functional.linear(mapped[:, :, 0], V.mean(dim=0, keepdim=True).to(mapped.dtype))
+                one_map = functional.linear(mapped[:, :, 0], vectors[0].to(mapped.dtype))
                 products = torch.cat([one_map, products], dim=2)
-        return products.to(V.dtype)
+        return products.to(V.dtype), [len(each) for each in vectors]
 
     @staticmethod
     def _attributes_first(regions: Tensor, V: Tensor) -> bool:

@@ -30,10 +30,13 @@ class RMSprop:
         self.parameters = self._parts(each.detach() for each in self.whole)
         self.squares = [torch.zeros_like(part) for part in self.parameters]
         self.moving = [torch.zeros_like(part) for part in self.parameters]
-        self.groups = _groups([len(part) for part in self.parameters], self.cached)
+        self.groups = _groups([part.numel() for part in self.parameters], self.cached)
 
     def _parts(self, tensors: Iterable[Tensor]) -> list[Tensor]:
-        return [part for tensor in tensors for part in torch.split(tensor.view(-1), self.cached)]
+        return [part for tensor in tensors for part in self._split(tensor)]
+
+    def _split(self, tensor: Tensor) -> Sequence[Tensor]:
+        return [tensor] if tensor.numel() <= self.cached else torch.split(tensor.view(-1), self.cached)
 
     @torch.no_grad()
     def step(self) -> None:

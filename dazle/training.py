@@ -135,10 +135,11 @@ class Step:
 
     def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
         """`regions`: (B, R, D) in the precision of the settings; `labels`: (B,) positions in C, of seen classes."""
-        result = loss(self.model(regions).scores, labels, self.seen, self.settings)
-        result.total.backward()  # type: ignore[no-untyped-call]
+        scores = self.model(regions).scores
+        result = loss(scores, labels, self.seen, self.settings)
+        scores.backward(result.slope)
         self.optimiser.step()
-        return result.detached()
+        return result
 
 
 def _mean_loss(losses: Sequence[Loss]) -> dict[str, float | None]:
