@@ -107,10 +107,11 @@ def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
 
         return simulate(name)
     from dazle.feature_file import open_features
+    from dazle.stored_regions import KeptRegions
 
     features = open_features(file)
     if features.regions.nbytes <= memory:
-        return replace(features, regions=features.regions.load())
+        return replace(features, regions=KeptRegions(features.regions))
     # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
     features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
     return features

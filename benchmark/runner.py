@@ -1,6 +1,7 @@
 """`run`: from options to a finished output folder. Running the same options again continues it."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -144,7 +145,7 @@ def choose_device(choice: str) -> str:
     """`cpu` or `cuda`, what `auto` finds here. Raises InputError where there is no GPU, or for another word."""
     if choice not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {choice!r} is not one of auto, cpu, cuda")
-    if choice == "cpu":
+    if choice == "cpu" or (choice == "auto" and not has_gpu_driver()):
         return "cpu"
     import torch
 
@@ -153,6 +154,12 @@ def choose_device(choice: str) -> str:
     if choice == "cuda":
         raise InputError("--device cuda: torch finds no GPU here; use --device cpu or install a CUDA build of torch")
     return "cpu"
+
+
+def has_gpu_driver() -> bool:
+    """Whether torch has to be asked for a GPU: Linux has none without one of these, and torch loads for long."""
+    drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)
 
 
 def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:

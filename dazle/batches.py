@@ -40,7 +40,9 @@ def index_batches(
     for _ in range(steps):
         if balanced:
             chosen = random.choice(len(of_class), min(size, len(of_class)), replace=False)
-            yield np.array([of_class[c][random.integers(len(of_class[c]))] for c in chosen])
+            # One call draws the numbers that a call for each class would.
+            numbers = random.integers([len(of_class[c]) for c in chosen])
+            yield np.array([of_class[c][number] for c, number in zip(chosen, numbers, strict=True)])
         else:
             yield random.choice(len(labels), min(size, len(labels)), replace=False)
 

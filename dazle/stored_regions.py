@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,35 @@ class StoredRegions(Regions):
         if file.attrs.get("fingerprint") != self._fingerprint or stored != (self.shape, self.shape[:2]):
             raise InputError(f"{self._path}: was replaced while in use; start again")
         return file
+
+
+class KeptRegions(Regions):
+    """Regions that stay in memory once they were read, so that a training begins before its file was read through."""
+
+    in_memory = False
+
+    def __init__(self, stored: Regions):
+        self.shape, self.read_ahead = stored.shape, stored.read_ahead
+        self._stored, self._kept = stored, np.zeros(stored.shape[0], bool)
+        # Memory that nobody has written to yet is not taken.
+        self._values = np.empty(stored.shape, np.float16)
+
+    @cached_property
+    def _norms(self) -> np.ndarray:  # type: ignore[override]
+        return self._stored.read_norms(np.arange(self.shape[0]))
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """(n, R, D) float16, rows in the order of `indices`, which may be unsorted and repeat."""
+        values = np.empty((len(indices), *self.shape[1:]), np.float16)
+        self.read_into(indices, values)
+        return values
+
+    def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
+        """Like `read`, into the first n rows of `values`; two threads that miss one image write the same."""
+        missing = np.unique(indices[~self._kept[indices]])
+        if len(missing):
+            self._values[missing] = self._stored.read(missing)
+            self._kept[missing] = True
+            if self._kept.all():
+                self.read_ahead = 0
+        np.take(self._values, indices, axis=0, out=values[: len(indices)])
