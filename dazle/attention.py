@@ -70,9 +70,10 @@ class _SoftmaxSums(torch.autograd.Function):
 
 def sparsemax_sums(products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
     """`sparse`: most regions get a weight of exactly zero."""
-    logits, *values = torch.split(products, sizes, dim=2)
+    logits, values = torch.split(products, [sizes[0], sum(sizes[1:])], dim=2)
     alpha = sparsemax(logits, dim=1)
-    return alpha, *torch.stack([(alpha * each).sum(dim=1) for each in values], dim=1).unbind(1)
+    values = values.view(*values.shape[:2], len(sizes) - 1, sizes[-1])
+    return alpha, *(alpha[:, :, None] * values).sum(dim=1).unbind(1)
 
 
 # From products (B, R, sum of sizes) of the regions, first the logits of the maps and then the values of each attribute

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +93,8 @@ class KeptRegions(Regions):
         self.shape, self.read_ahead = stored.shape, stored.read_ahead
         self._stored, self._kept = stored, np.zeros(stored.shape[0], bool)
         # Memory that nobody has written to yet is not taken.
-        self._values = np.empty(stored.shape, np.float16)
-
-    @cached_property
-    def _norms(self) -> np.ndarray:  # type: ignore[override]
-        return self._stored.read_norms(np.arange(self.shape[0]))
+        self._filled = np.empty(stored.shape, np.float16)
+        self._memory = Regions(self._filled, stored.read_norms(np.arange(stored.shape[0])))
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(n, R, D) float16, rows in the order of `indices`, which may be unsorted and repeat."""
@@ -110,8 +106,12 @@ class KeptRegions(Regions):
         """Like `read`, into the first n rows of `values`; two threads that miss one image write the same."""
         missing = np.unique(indices[~self._kept[indices]])
         if len(missing):
-            self._values[missing] = self._stored.read(missing)
+            self._filled[missing] = self._stored.read(missing)
             self._kept[missing] = True
             if self._kept.all():
                 self.read_ahead = 0
-        np.take(self._values, indices, axis=0, out=values[: len(indices)])
+        self._memory.read_into(indices, values)
+
+    def read_norms(self, indices: np.ndarray) -> np.ndarray:
+        """(n, R) float32, rows in the order of `indices`."""
+        return self._memory.read_norms(indices)

@@ -195,3 +195,13 @@ def test_batches_are_drawn_as_the_reference_draws_them() -> None:
         assert all(len(np.unique(batch)) == len(batch) for batch in one)
         if balanced:
             assert all(sorted(labels[batch]) == [0, 1, 2, 3, 4] for batch in one)
+
+
+def test_a_balanced_batch_is_one_draw_for_each_class_in_turn() -> None:
+    from dazle.batches import index_batches
+
+    labels = np.repeat(np.arange(9), np.arange(3, 12))
+    random = np.random.default_rng(5)
+    for batch in index_batches(labels, 20, 6, True, 5):
+        chosen = random.choice(9, 6, replace=False)
+        assert batch.tolist() == [np.flatnonzero(labels == c)[random.integers(c + 3)] for c in chosen]
