@@ -76,6 +76,7 @@ def changes(old: Accepted, new: Accepted) -> list[str]:
             continue
         basis = _changed(old.basis(before[key]), new.basis(row))
         lines += [f"{name}: {text}" for text in [*basis, *_moved(before[key], row)]]
+    lines += [f"claim {text}" for text in _changed(old.claims, new.claims)]
     return lines or ["nothing changed"]
 
 

@@ -128,6 +128,11 @@ def test_accepting_again_keeps_tolerances_and_says_what_changed(tmp_path: Path, 
     said = benchmark("accept", make_run(tmp_path / "lower", LOWER), "--into", file)[1]
     assert "dazle on cub: H 71.00 -> 61.00, S 71.00 -> 61.00, U 71.00 -> 61.00, T1 76.00 -> 66.00" in said
     assert "uniform on cub:" not in said
+    assert "claim dense-beats-none-in-the-full-model on cub" not in said
+    level = make_run(tmp_path / "level", VALUES | {"uniform": VALUES["dazle"]})
+    said = benchmark("accept", level, "--into", file)[1]
+    assert "claim dense-beats-none-in-the-full-model on cub by construction -> undecided" in said
+    benchmark("accept", make_run(tmp_path / "lower again", LOWER), "--into", file)
     accepted = read_accepted(file)
     assert accepted.judged(accepted.rows[0]) == {"H": 2.0}
     wider = make_run(tmp_path / "wider", LOWER | {"one-hot": LOWER["dazle"]})
