@@ -1,17 +1,22 @@
 """`python -m benchmark` with faults, told by the environment. Workers import it too, as they do every main module.
 
 TRAININGS=FILE: a line for every training that begins. SLOW=SECONDS: every training takes so much longer.
-HANG=VARIANT: its training never ends. NO_LOCKS=1: runners do not see each other. CLOCK=BACK: it jumps back an hour
-whenever it is asked.
+HANG=VARIANT: its training never ends. GREEDY=VARIANT: it asks for more memory than its limit. KILLED=VARIANT: it is
+killed, as the kernel does where memory runs out. NO_LOCKS=1: runners do not see each other. CLOCK=BACK: the clock jumps
+back an hour whenever it is asked.
 """
 
 import os
+import resource
+import signal
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
+
+import psutil
 
 from benchmark import cell as cells
 from benchmark import executors, store
@@ -25,9 +30,22 @@ def counted(cell: cells.Cell, job: cells.Job) -> dict[str, Any]:
         os.write(handle, f"{cell.id}\n".encode())
         os.close(handle)
     time.sleep(float(os.environ.get("SLOW", 0)))
+    if os.environ.get("KILLED") == cell.variant.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("GREEDY") == cell.variant.name:
+        take_all_memory()
     while os.environ.get("HANG") == cell.variant.name:
         time.sleep(1)
     return train(cell, job)
+
+
+def take_all_memory() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, before[1]))
+    try:
+        bytearray(2**30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 class BackwardClock(datetime):

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM at any moment of a run, a worker without memory, and a clock that jumps back."""
 
 import random
-import resource
 import signal
 import time
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import psutil
 import pytest
 
 from benchmark import store
-from tests.crash.runs import CELLS, SUITE, assert_equal, finish, gone, start, wait_for, workers
+from tests.crash.runs import SUITE, assert_equal, finish, gone, start, wait_for
 
 SIGNALS = 10
 
@@ -43,32 +42,25 @@ def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("GREEDY", "MemoryError"), ("KILLED", "the worker died without a word (killed, or out of memory")],
+)
 def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
-    undisturbed: Path, tmp_path: Path
+    undisturbed: Path, tmp_path: Path, fault: str, reason: str
 ) -> None:
+    """Refused by its limit, or killed by the kernel: both are tried on every cell of one row."""
     out = tmp_path / "out"
-    runner = start(*SUITE, "--workers", "1", "--out", out, SLOW="0.5")
-    wait_for(lambda: any((out / "cells").glob("*.json")))
-    [worker] = workers(runner)
-    limits = resource.prlimit(worker.pid, resource.RLIMIT_AS)
-    resource.prlimit(worker.pid, resource.RLIMIT_AS, (2**20, limits[1]))
-    wait_for(lambda: "failed" in states(out))
-    if worker.is_running():
-        resource.prlimit(worker.pid, resource.RLIMIT_AS, limits)
-    _, said = runner.communicate(timeout=120)
-    assert runner.returncode == 3
-    assert "FAILED" in said
-    counts = {status: states(out).count(status) for status in ("done", "failed")}
-    assert counts["failed"] >= 1
-    assert counts["done"] >= 2
-    assert sum(counts.values()) == CELLS
+    code, said = finish(*SUITE, "--out", out, **{fault: "uniform"})
+    assert code == 3, said
+    for entry in store.read_manifest(out).cells:
+        status, _, why = store.state(out, entry.id)
+        assert status == ("failed" if entry.variant == "uniform" else "done")
+        assert entry.variant != "uniform" or reason in str(why)
+        assert (f"FAILED {entry.variant} on cub, seed {entry.seed}: {reason}" in said) == (entry.variant == "uniform")
     code, said = finish(*SUITE, "--retry-failed", "--out", out)
     assert code == 0, said
     assert_equal(out, undisturbed)
-
-
-def states(out: Path) -> list[str]:
-    return [store.state(out, entry.id)[0] for entry in store.read_manifest(out).cells]
 
 
 @pytest.mark.slow
