@@ -171,7 +171,8 @@ def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or
     from benchmark.reporting import write_report
 
     print(write_report(out, protocol_name(protocol)).read_text(encoding="utf-8"))
-    print(f"the page is {out / 'report.html'}")
+    # Beside the Markdown, which may go into a file.
+    print(f"the page is {out / 'report.html'}", file=sys.stderr)
 
 
 def _bytes(text: str) -> int:
