@@ -34,8 +34,9 @@ class Power:
         drops = sorted(self.alone.values())
         blind = sum(drop > self.means[key] for key, drop in self.alone.items())
         return (
-            f"Power: with {self.repetitions} repetitions and {self.comparisons} comparisons, a drop of one row alone "
-            f"is found {FOUND:.0%} of the time from {np.median(drops):.1f} H on (median row; best {drops[0]:.1f}; "
+            f"Power over the whole file: with {self.repetitions} repetitions and {self.comparisons} comparisons, a "
+            f"drop of one row alone is found {FOUND:.0%} of the time from {np.median(drops):.1f} H on (median row; "
+            f"best {drops[0]:.1f}; "
             f"{blind} rows scatter too much for any drop to be found so often), the same drop of all rows from "
             f"{self.together:.1f} H on; as if no repetition were paired, simulated from the accepted spread"
         )

@@ -13,6 +13,7 @@ from ablations import suites, variants
 from ablations.variants import Variant
 from benchmark import store
 from benchmark.cell import Job
+from benchmark.checking import ROWS
 from benchmark.datasets import data_folder, resolve
 from benchmark.environment import available_memory
 from benchmark.matrix import Cell, Conditions, Dataset, expand, lacking_semantics
@@ -21,6 +22,8 @@ from dazle.splits import FOLDS
 
 MIB = 2**20
 COMPLETE, INCOMPLETE = 0, 3
+# More repetitions than anybody waits for are a slip of the keyboard.
+MOST_SEEDS = 1000
 # Of the free memory, what all workers together may fill with features where `--memory` does not say it.
 FEATURE_MEMORY = 0.5
 
@@ -85,9 +88,15 @@ def plan(options: RunOptions) -> Plan:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"--{name} {value} is not a positive number")
+    if (options.seeds or 0) > MOST_SEEDS:
+        raise InputError(f"--seeds {options.seeds} are too many; up to {MOST_SEEDS:,} can be run")
+    if options.rows not in ROWS:
+        raise InputError(f"--rows {options.rows!r} is not one of {', '.join(ROWS)}")
     if options.timeout is not None and not 0 < options.timeout < inf:
         raise InputError(f"--timeout {options.timeout:g} is not a number of seconds above 0")
     folder = data_folder(options.data)
+    if options.data is not None and options.source == "auto" and not folder.is_dir():
+        raise InputError(f"--data {folder} is no folder; correct it, or ask for --source simulated")
     rows = _rows(suite, options.variants)
     datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
     if options.folds > FOLDS:

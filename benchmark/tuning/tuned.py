@@ -80,14 +80,26 @@ def copy_figures(folder: Path, out: Path, studies: Sequence[StudyEntry]) -> None
             shutil.copy(path, target)
 
 
+# Of what a study was made with: equal in all studies that stand in one table, and in all of one dataset.
+SHARED = ("seeds", "sampler", "pruner", "base_seed", "package")
+SCHEDULE = ("training.epochs", "training.precision")
+
+
 def _check_alike(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    first = outcomes[0]
+    """InputError where the studies were not given the same: trials, and what a trial is worth and costs."""
+    first_of: dict[str, Outcome] = {}
     for outcome in outcomes:
-        for what, one, other in (
+        first = outcomes[0]
+        # A schedule belongs to its dataset; everything else to all of them.
+        of_dataset = first_of.setdefault(outcome.dataset, outcome)
+        pairs = [
             ("budgets", f"{first.budget} trials", f"{outcome.budget} trials"),
             ("objectives", first.objective, outcome.objective),
             ("folds", f"{first.folds} folds", f"{outcome.folds} folds"),
-        ):
+            *((key, *(f"{key} {each.made_with.get(key)}" for each in (first, outcome))) for key in SHARED),
+            *((key, *(f"{key} {each.made_with.get(key)}" for each in (of_dataset, outcome))) for key in SCHEDULE),
+        ]
+        for what, one, other in pairs:
             if one != other:
                 raise InputError(
                     f"--tuned {folder}: unequal {what}: {first.variant} on {first.dataset} has {one}, "

@@ -37,6 +37,12 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         ((*RUN, "--datasets", "../cub"), "unknown dataset '../cub'; the nearest is 'cub'"),
         ((*RUN, "--timeout", "-3"), "--timeout -3 is not a number of seconds above 0"),
         ((*RUN, "--seeds", "0"), "--seeds 0 is not a positive number"),
+        ((*RUN, "--seeds", "100000000"), "--seeds 100000000 are too many; up to 1,000 can be run"),
+        ((*RUN, "--rows", "some"), "--rows 'some' is not one of all, present"),
+        (
+            (*RUN, "--data", "/nowhere/at/all"),
+            "--data /nowhere/at/all is no folder; correct it, or ask for --source sim",
+        ),
         ((*RUN, "--folds", "4"), "--folds 4: features have 3 class folds"),
         ((*RUN, "--device", "tpu"), "--device 'tpu' is not one of auto, cpu, cuda"),
         (("status", "nowhere"), "nowhere is no output folder of a run"),

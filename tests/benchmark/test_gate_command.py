@@ -37,7 +37,7 @@ def file(out: Path, tmp_path: Path) -> Path:
     assert code == 0
     assert f"{path} is new" in said
     assert "2 rows" in said
-    assert "Power: with 3 repetitions and 2 comparisons" in said
+    assert "Power over the whole file: with 3 repetitions and 2 comparisons" in said
     return path
 
 

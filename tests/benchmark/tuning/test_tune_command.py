@@ -157,6 +157,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "other objective": (lambda found: found.update(objective="T1"), "unequal objectives: dazle on cub has T1"),
     "nothing complete": (lambda found: [t.update(state="pruned") for t in found["trials"]], "no trial of dazle on cub"),
     "another study": (lambda found: found.update(variant="sparse"), "holds the study of sparse on cub"),
+    "other seeds": (lambda found: found["made_with"].update(seeds=5), "unequal seeds: dazle on cub has seeds"),
+    "other sampler": (lambda found: found["made_with"].update(sampler="random"), "unequal sampler"),
+    "longer": (lambda found: found["made_with"].update({"training.epochs": 300}), "unequal training.epochs"),
     "broken": (lambda found: found.pop("trials"), "trials is not valid"),
     "not a number": (lambda found: found["trials"][0]["params"].update(x="1e5;"), "is not valid"),
 }
