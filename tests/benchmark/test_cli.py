@@ -40,7 +40,7 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         ((*RUN, "--seeds", "100000000"), "--seeds 100000000 are too many; up to 1,000 can be run"),
         ((*RUN, "--rows", "some"), "--rows 'some' is not one of all, present"),
         (
-            (*RUN, "--data", "/nowhere/at/all"),
+            ("run", "--suite", "smoke", "--data", "/nowhere/at/all"),
             "--data /nowhere/at/all is no folder; correct it, or ask for --source sim",
         ),
         ((*RUN, "--folds", "4"), "--folds 4: features have 3 class folds"),
