@@ -79,7 +79,8 @@ def write(path: Path, features: FeatureSet, progress: Progress = lambda done, im
     check(features)
     with _new_file(path, features.regions.nbytes) as file:
         _write_described(file, features)
-        file.attrs["fingerprint"] = fingerprint = _write_regions(file, features, progress)
+        fingerprint = _write_regions(file, features, progress)
+        hdf5.write_text(file, "fingerprint", fingerprint)
         file.flush()
         file.attrs["complete"] = True
     return fingerprint
@@ -134,12 +135,13 @@ def _write_described(file: h5py.File, features: FeatureSet) -> None:
         # HDF5 needs at least one element for chunks, and chunks for a checksum.
         file.create_dataset(key, data=values, fletcher32=True if values.size else None)
     for key in ("name", "preset", "source", "backbone"):
-        file.attrs[key] = getattr(features, key)
+        hdf5.write_text(file, key, getattr(features, key))
     if features.places is not None:
         file["places"].attrs["tolerance"] = np.int64(features.places.tolerance)
-    file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+    hdf5.write_text(file, "format", FORMAT)
+    file.attrs["version"] = VERSION
     file.attrs["grid"] = np.array(features.grid, "<i8")
-    file.attrs["provenance"] = json.dumps(features.provenance)
+    hdf5.write_text(file, "provenance", json.dumps(features.provenance))
 
 
 def _write_regions(file: h5py.File, features: FeatureSet, progress: Progress) -> str:
@@ -222,15 +224,15 @@ def verify(path: Path, progress: Progress = lambda done, images: None) -> Featur
 
 def _header(file: h5py.File, path: Path) -> dict[str, Any]:
     """Name, preset, source, backbone, fingerprint, provenance and grid."""
-    if _attribute(file, "format", str) != FORMAT:
+    if hdf5.attribute(file, "format", str) != FORMAT:
         raise InputError(f"{path}: not a feature file of this project; make one with `data import`")
-    if _attribute(file, "version", np.integer) != VERSION:
+    if hdf5.attribute(file, "version", np.integer) != VERSION:
         raise InputError(f"{path}: not version {VERSION} of the format; import it again")
-    if not _attribute(file, "complete", np.bool_):
+    if not hdf5.attribute(file, "complete", np.bool_):
         raise InputError(f"{path}: half-written, the mark `complete` is missing; import it again")
     keys = ("name", "preset", "source", "backbone", "fingerprint", "provenance")
-    header: dict[str, Any] = {key: _attribute(file, key, str) for key in keys}
-    grid = _attribute(file, "grid", np.ndarray)
+    header: dict[str, Any] = {key: hdf5.attribute(file, key, str) for key in keys}
+    grid = hdf5.attribute(file, "grid", np.ndarray)
     if None in header.values() or grid is None or grid.shape != (2,) or grid.dtype.kind != "i":
         raise InputError(f"{path}: one of its attributes {', '.join(keys)}, grid is missing; import it again")
     if path.stem != header["name"]:
@@ -241,15 +243,6 @@ def _header(file: h5py.File, path: Path) -> dict[str, Any]:
     except (InputError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: {error}; import it again") from error
     return header | {"grid": (int(grid[0]), int(grid[1]))}
-
-
-def _attribute(place: h5py.Group, key: str, kind: type) -> Any:
-    """The attribute of a file or group, None where it is missing or of another type."""
-    try:
-        value = place.attrs.get(key)
-    except hdf5.UNREADABLE as error:
-        raise hdf5.damaged(Path(place.file.filename), key, error) from error
-    return value if isinstance(value, kind) else None
 
 
 def _regions_shape(file: h5py.File, path: Path) -> tuple[int, int, int]:
@@ -282,7 +275,7 @@ def _places(file: h5py.File) -> Places | None:
     group = hdf5.find(file, "places")
     if group is None:
         return None
-    tolerance = _attribute(group, "tolerance", np.integer)
+    tolerance = hdf5.attribute(group, "tolerance", np.integer)
     if tolerance is None:
         raise InputError(f"{file.filename}: the attribute tolerance of places is missing; make it again")
     parts, present = (hdf5.array(file, f"places/{name}", "iu", 2) for name in ("attribute_parts", "present"))

@@ -145,6 +145,23 @@ def texts(file: h5py.File, key: str) -> list[str]:
     return values
 
 
+def write_text(place: h5py.Group, key: str, text: str) -> None:
+    """An attribute of fixed length: it lies in a header with a checksum, one of variable length in a heap without."""
+    content = text.encode()
+    place.attrs.create(key, content, dtype=h5py.string_dtype("utf-8", max(1, len(content))))
+
+
+def attribute(place: h5py.Group, key: str, kind: type) -> Any:
+    """The attribute of a file or group, None where it is missing or of another type; texts of either length are str."""
+    try:
+        value = place.attrs.get(key)
+    except UNREADABLE as error:
+        raise damaged(Path(place.file.filename), key, error) from error
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value if isinstance(value, kind) else None
+
+
 def rows(source: h5py.Dataset, selection: Any) -> np.ndarray:
     """`source[selection]`. Raises InputError where a checksum does not match or the file is cut."""
     try:

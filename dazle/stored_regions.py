@@ -79,7 +79,7 @@ class StoredRegions(Regions):
         except OSError as error:
             raise hdf5.damaged(self._path, "file", error) from error
         stored = hdf5.dataset(file, "regions", "f", 3).shape, hdf5.dataset(file, "norms", "f", 2).shape
-        if file.attrs.get("fingerprint") != self._fingerprint or stored != (self.shape, self.shape[:2]):
+        if hdf5.attribute(file, "fingerprint", str) != self._fingerprint or stored != (self.shape, self.shape[:2]):
             raise InputError(f"{self._path}: was replaced while in use; start again")
         return file
 
