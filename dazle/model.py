@@ -110,7 +110,8 @@ class Model(nn.Module):
             mapped = functional.linear(regions, torch.cat(weights).to(regions.dtype))
             mapped = mapped.view(*regions.shape[:2], len(weights), -1)
             shared = vectors[0] is not V
-            products = functional.linear(mapped[:, :, shared:], V.to(mapped.dtype)).flatten(2)
+            # Without gradients, bf16 multiplies a view by a copy of V for every region.
+            products = functional.linear(mapped[:, :, shared:].contiguous(), V.to(mapped.dtype)).flatten(2)
             if shared:
                 one_map = functional.linear(mapped[:, :, 0], vectors[0].to(mapped.dtype))
                 products = torch.cat([one_map, products], dim=2)
