@@ -30,10 +30,11 @@ def flipped_sign(patch: pytest.MonkeyPatch) -> None:
 
 
 def wrong_axis(patch: pytest.MonkeyPatch) -> None:
-    def over_attributes(products: torch.Tensor, maps: int, attributes: int) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, values = attention.split(products, maps, attributes)
+    def over_attributes(products: torch.Tensor, sizes: attention.Sizes) -> tuple[torch.Tensor, ...]:
+        logits, values = torch.split(products, [sizes[0], sum(sizes[1:])], dim=2)
         alpha = logits.softmax(dim=2)
-        return (alpha[:, :, None] * values).sum(dim=1), alpha
+        values = values.view(*values.shape[:2], len(sizes) - 1, sizes[-1])
+        return alpha, *(alpha[:, :, None] * values).sum(dim=1).unbind(1)
 
     patch.setitem(attention.REGION_SUMS, "dense", over_attributes)
 
