@@ -19,27 +19,28 @@ Sloped = tuple[Tensor, Tensor]  # a scalar, and its gradient (B, C)
 
 @dataclass(frozen=True)
 class Loss:
-    """Scalars, `self_calibration` None where lambda is 0; `slope`: (B, C), the gradient of `total` to the scores."""
+    """Scalars; `self_calibration` is None where lambda is 0."""
 
     total: Tensor
     class_loss: Tensor
-    self_calibration: Tensor | None
-    slope: Tensor
+    self_calibration: Tensor | None = None
 
 
 @torch.no_grad()
-def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Loss:
-    """`scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
+def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> tuple[Loss, Tensor]:
+    """The loss and the gradient of its total with respect to `scores`.
+
+    `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
 
     With a lambda that is not 0 there must be an unseen class.
     """
     of_class, slope = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
     if settings.lambda_ == 0:
-        return Loss(of_class, of_class, None, slope)
+        return Loss(of_class, of_class), slope
     margined = with_margin(scores, seen, settings.train_margin)
     calibration, of_margined = self_calibration(margined, seen, settings.self_calibration)
     total = of_class + settings.lambda_ * calibration
-    return Loss(total, of_class, calibration, slope.add_(of_margined, alpha=settings.lambda_))
+    return Loss(total, of_class, calibration), slope.add_(of_margined, alpha=settings.lambda_)
 
 
 def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:

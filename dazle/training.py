@@ -19,6 +19,7 @@ from torch import Tensor
 from dazle.batches import RegionReader, index_batches
 from dazle.config import Settings, TrainingSettings
 from dazle.features import FeatureSet
+from dazle.graphed import Graphed
 from dazle.losses import Loss, loss
 from dazle.metrics import Evaluation
 from dazle.model import Model
@@ -132,14 +133,19 @@ class Step:
             settings = settings.changed({"loss.lambda": 0.0})
         self.model, self.seen, self.settings = model, seen, settings.loss
         self.optimiser = RMSprop(model.parameters(), settings.training)
+        self.run = Graphed(self._run) if seen.is_cuda else self._run
 
     def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
         """`regions`: (B, R, D) in the precision of the settings; `labels`: (B,) positions in C, of seen classes."""
+        return Loss(*self.run(regions, labels))
+
+    def _run(self, regions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         scores = self.model(regions).scores
-        result = loss(scores, labels, self.seen, self.settings)
-        scores.backward(result.slope)
+        losses, slope = loss(scores, labels, self.seen, self.settings)
+        scores.backward(slope)
         self.optimiser.step()
-        return result
+        parts = losses.total, losses.class_loss, losses.self_calibration
+        return tuple(part for part in parts if part is not None)
 
 
 def _mean_loss(losses: Sequence[Loss]) -> dict[str, float | None]:

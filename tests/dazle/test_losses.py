@@ -14,7 +14,7 @@ SCORES = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 3.0]], dtype=torch.float64)
 
 
 def value(**settings: object) -> float:
-    return float(loss(SCORES, LABELS, SEEN, LossSettings(**settings)).total)
+    return float(loss(SCORES, LABELS, SEEN, LossSettings(**settings))[0].total)
 
 
 def test_cross_entropy_never_sees_a_margin() -> None:
@@ -44,7 +44,7 @@ def test_ranking_includes_the_margin_and_the_true_class() -> None:
 
 
 def test_parts_are_reported_and_absent_where_they_are_not_in_the_loss() -> None:
-    both = loss(SCORES, LABELS, SEEN, LossSettings())
+    both, _ = loss(SCORES, LABELS, SEEN, LossSettings())
     assert both.self_calibration is not None
     assert float(both.total) == pytest.approx(float(both.class_loss + 0.1 * both.self_calibration))
-    assert loss(SCORES, LABELS, SEEN, LossSettings(lambda_=0.0)).self_calibration is None
+    assert loss(SCORES, LABELS, SEEN, LossSettings(lambda_=0.0))[0].self_calibration is None

@@ -52,8 +52,8 @@ def test_scores_loss_and_every_gradient_agree(choice: tuple[str, str, bool, bool
 
     ours = [loss(fast, labels, seen, settings) for settings in LOSSES]
     theirs = [reference.loss(plain, labels, seen, settings) for settings in LOSSES]
-    assert_close(torch.stack([each.total for each in ours]), torch.stack(theirs), rtol=1e-9, atol=1e-12)
-    got = gradients([(fast * each.slope).sum() for each in ours], list(model.parameters()))
+    assert_close(torch.stack([each.total for each, _ in ours]), torch.stack(theirs), rtol=1e-9, atol=1e-12)
+    got = gradients([(fast * slope).sum() for _, slope in ours], list(model.parameters()))
     want = gradients(theirs, list(parameters.values()))
     for name, of_fast, of_plain in zip(parameters, got, want, strict=True):
         for each, settings in enumerate(LOSSES):
