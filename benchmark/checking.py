@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.accepted import Accepted, read_accepted
+from benchmark.accepted import ROWS, Accepted, read_accepted
 from benchmark.gate import CODES, Verdict, exit_code, judge, noted
 from benchmark.measured import Measured, measure
 from dazle.errors import InputError
 from dazle.files import write_atomic
 
-ROWS = ("all", "present")
 COLUMNS = ("verdict", "dataset", "variant", "metric", "accepted", "now", "difference", "tolerance", "p (Holm)", "why")
 TEXT = ("verdict", "dataset", "variant", "metric", "why")
 

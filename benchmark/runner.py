@@ -12,8 +12,8 @@ from typing import Any
 from ablations import suites, variants
 from ablations.variants import Variant
 from benchmark import store
+from benchmark.accepted import ROWS
 from benchmark.cell import Job
-from benchmark.checking import ROWS
 from benchmark.datasets import data_folder, resolve
 from benchmark.environment import available_memory
 from benchmark.matrix import Cell, Conditions, Dataset, expand, lacking_semantics
@@ -229,12 +229,14 @@ def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
 
 def run(options: RunOptions) -> int:
     """Trains what is not done, writes the report, checks it where that is asked for, and returns the exit code."""
-    from benchmark.checking import check_usage
     from benchmark.display import Display
     from benchmark.executors import Processes
 
     chosen = plan(options)
     if options.check is not None:
+        # Loads pandas and scipy, which the first cell need not wait for.
+        from benchmark.checking import check_usage
+
         check_usage(options.check, options.rows)
     store.enter(
         chosen.out,
