@@ -1,4 +1,4 @@
-"""One cell, from its settings to its record: the honest phases, then the final one.
+"""Cells, from their settings to their records: the honest phases, then the final one.
 
 Each phase is trained once and keeps its whole curve, so that every protocol is a question to the record.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from dazle.features import FeatureSet
     from dazle.splits import Phase
-    from dazle.training import CurvePoint
+    from dazle.training import CurvePoint, Repetition
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know beside the cell; nothing here can change a result."""
+    """What a worker has to know beside the cells; nothing here can change a result."""
 
     out: Path
     feature_file: Path | None  # None: simulated on the fly
@@ -37,17 +37,24 @@ class Job:
     retry_failed: bool = False  # else the failure that another runner recorded meanwhile stands
 
 
-def run_cell(cell: Cell, job: Job) -> Record:
-    """Trains the cell and writes its record; a failure becomes a record too, with the traceback."""
+def run_cells(cells: Sequence[Cell], job: Job) -> list[Record]:
+    """Trains the cells, which differ in their seeds alone, side by side, and writes their records.
+
+    Where that fails each is trained alone, so that a failure is recorded, with its traceback, of whom it concerns.
+    """
     started, clock = datetime.now(UTC), time.perf_counter()
     environment.reset_peak_memory()
     try:
-        results = _train(cell, job)
+        results = _train(cells, job)
     except Exception:
-        results = {"status": "failed", "error": traceback.format_exc()}
-    record = _record(cell, started, time.perf_counter() - clock, **results)
-    write_record(record_path(job.out, cell.id), record)
-    return record
+        if len(cells) > 1:
+            return [record for cell in cells for record in run_cells([cell], job)]
+        results = [{"status": "failed", "error": traceback.format_exc()}]
+    seconds = (time.perf_counter() - clock) / len(cells)
+    records = [_record(cell, started, seconds, **result) for cell, result in zip(cells, results, strict=True)]
+    for record in records:
+        write_record(record_path(job.out, record.id), record)
+    return records
 
 
 def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
@@ -117,36 +124,43 @@ def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
     return features
 
 
-def _train(cell: Cell, job: Job) -> dict[str, Any]:
+def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:
+    """What the records of the cells hold beside their identity."""
     import torch
 
     from dazle.splits import final_phase, validation_phase
-    from dazle.training import schedule
+    from dazle.training import Repetition, schedule
 
-    device = torch.device(cell.identity["device"])
+    one = cells[0]
+    device = torch.device(one.identity["device"])
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    features = load_features(cell.dataset.name, job.feature_file, job.memory)
-    if features.fingerprint != cell.dataset.fingerprint:
+    features = load_features(one.dataset.name, job.feature_file, job.memory)
+    if features.fingerprint != one.dataset.fingerprint:
         raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")
-    folds = range(1, cell.identity["folds"] + 1) if cell.identity["validation"] else ()
-    validation = [_phase(cell, features, f"fold {k}", validation_phase(features, k), device, None)[0] for k in folds]
+    seeds = [(cell.identity["base_seed"], cell.dataset.name, cell.seed) for cell in cells]
+    alone = [Repetition(seed) for seed in seeds]
+    folds = range(1, one.identity["folds"] + 1) if one.identity["validation"] else ()
+    of_folds = [_phase(one, features, f"fold {k}", validation_phase(features, k), device, alone)[0] for k in folds]
+    validations = list(zip(*of_folds, strict=True)) if of_folds else [()] * len(cells)
 
     phase = final_phase(features)
-    fractions = schedule(cell.settings.training, len(phase.train)).fractions()
-    validated = [validated_margin(validation, fraction) for fraction in fractions] if validation else None
-    keeper = _Keeper(_kept_point(validation, fractions)) if job.save_model else None
-    test, parameters = _phase(cell, features, "final", phase, device, validated, keeper)
-    if keeper is not None:
-        keeper.write(model_path(job.out, cell.id), cell)
+    fractions = schedule(one.settings.training, len(phase.train)).fractions()
+    keepers = [_Keeper(_kept_point(each, fractions)) if job.save_model else None for each in validations]
+    repetitions = [
+        Repetition(seed, [validated_margin(each, fraction) for fraction in fractions] if each else None, keeper)
+        for seed, each, keeper in zip(seeds, validations, keepers, strict=True)
+    ]
+    tests, parameters = _phase(one, features, "final", phase, device, repetitions)
+    for cell, keeper in zip(cells, keepers, strict=True):
+        if keeper is not None:
+            keeper.write(model_path(job.out, cell.id), cell)
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else environment.peak_memory()
-    return {
-        "status": "done",
-        "validation": validation,
-        "test": test,
-        "parameters": parameters,
-        "peak_memory": peak,
-    }
+    common = {"status": "done", "parameters": parameters, "peak_memory": peak, "side_by_side": len(cells)}
+    return [
+        common | {"validation": list(validation), "test": test}
+        for validation, test in zip(validations, tests, strict=True)
+    ]
 
 
 def validated_margin(validation: Sequence[PhaseRecord], fraction: float) -> float:
@@ -193,25 +207,27 @@ def _phase(
     name: str,
     phase: "Phase",
     device: "torch.device",
-    margins: Sequence[float] | None,
-    keeper: _Keeper | None = None,
-) -> tuple[PhaseRecord, int]:
-    from dazle.training import fit
+    repetitions: "Sequence[Repetition]",
+) -> tuple[list[PhaseRecord], int]:
+    """A record of each repetition, and how many parameters one model has; `cell`: any of them."""
+    from dazle.training import fit_side_by_side
 
     clock = time.perf_counter()
-    seed = (cell.identity["base_seed"], cell.dataset.name, cell.seed)
-    fitted = fit(features, phase, cell.settings, seed, device, margins, **({"on_point": keeper} if keeper else {}))
+    fitted = fit_side_by_side(features, phase, cell.settings, repetitions, device)
     judged = np.concatenate([phase.eval_seen, phase.eval_unseen])
     positions = phase.positions(features.labels[judged])
-    record = PhaseRecord(
-        name=name,
-        classes=phase.classes.tolist(),
-        seen=phase.seen.tolist(),
-        images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
-        train_images=len(phase.train),
-        images_trained=fitted.train_images,
-        train_seconds=fitted.train_seconds,
-        seconds=time.perf_counter() - clock,
-        curve=fitted.curve,
-    )
-    return record, sum(parameter.numel() for parameter in fitted.model.parameters())
+    records = [
+        PhaseRecord(
+            name=name,
+            classes=phase.classes.tolist(),
+            seen=phase.seen.tolist(),
+            images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
+            train_images=len(phase.train),
+            images_trained=each.train_images,
+            train_seconds=each.train_seconds,
+            seconds=(time.perf_counter() - clock) / len(fitted),
+            curve=each.curve,
+        )
+        for each in fitted
+    ]
+    return records, sum(parameter.numel() for parameter in fitted[0].model.parameters())

@@ -115,6 +115,9 @@ def run(
     ] = None,
     check: Annotated[Path | None, typer.Option(help="Then check against these accepted results.")] = None,
     rows: Annotated[str, typer.Option(help="Of --check: all rows of the file, or those present in the run.")] = "all",
+    together: Annotated[
+        int | None, typer.Option(metavar="N", help="Seeds trained in one step; as many as is faster where left out.")
+    ] = None,
 ) -> None:
     """Train every cell of a suite that is not done yet, and write the table."""
     from benchmark import runner
@@ -143,6 +146,7 @@ def run(
         timeout=timeout,
         check=check,
         rows=rows,
+        together=together,
     )
     if dry_run:
         from benchmark.estimate import print_plan

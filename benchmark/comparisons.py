@@ -15,15 +15,17 @@ from benchmark.workloads import ReferenceStep, Workbench, compiled_step
 from dazle.config import Settings
 
 Pair = tuple[Work, Work]
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`about`: what the ratio says, second over first; `precisions`: those it makes sense in, where not in all."""
+    """`about`: what the ratio says, second over first; `precisions` and `devices`: those it makes sense in."""
 
     about: str
     make: Callable[[Shape, Settings, str], Pair]
     precisions: tuple[str, ...] = ("float32", "tf32", "bf16")
+    devices: tuple[str, ...] = ("cpu", "cuda")
     gain: int = 1
 
 
@@ -42,8 +44,18 @@ def _compile(shape: Shape, settings: Settings, device: str) -> Pair:
     return Workbench(shape, settings, device).step, compiled_step(Workbench(shape, settings, device))
 
 
+def _together(shape: Shape, settings: Settings, device: str) -> Pair:
+    return Workbench(shape, settings, device).step, Workbench(shape, settings, device, TOGETHER).step
+
+
+def _graph(shape: Shape, settings: Settings, device: str) -> Pair:
+    return Workbench(shape, settings, device).ungraphed_step, Workbench(shape, settings, device).step
+
+
 COMPARISONS = {
     "reference": Comparison("fast form over dazle/reference.py", _reference, precisions=("float32", "tf32")),
     "bf16": Comparison("bf16 over float32", _bf16, precisions=("float32",)),
     "compile": Comparison("torch.compile over eager", _compile),
+    "together": Comparison(f"{TOGETHER} seeds in one step over each alone", _together, gain=TOGETHER),
+    "graph": Comparison("one CUDA graph over single launches", _graph, devices=("cuda",)),
 }

@@ -65,7 +65,8 @@ def _timed(cell: Cell) -> tuple[float, float]:
     import torch
 
     from dazle.model import Model
-    from dazle.training import DTYPES, Step
+    from dazle.step import Step
+    from dazle.training import DTYPES
 
     data, settings = cell.dataset, cell.dataset.settings
     torch.set_num_threads(cell.identity["threads"])
@@ -74,13 +75,13 @@ def _timed(cell: Cell) -> tuple[float, float]:
     regions = torch.rand(IMAGES, *data.regions).to(DTYPES[cell.settings.training.precision])
     seen = torch.arange(sum(data.classes)) < data.classes[0]
     labels = torch.zeros(IMAGES, dtype=torch.long)
-    step = Step(model, seen, settings)
+    step = Step([model], seen, settings)
 
     @torch.inference_mode()
     def judge() -> None:
         model(regions)
 
-    return _median(lambda: step(regions, labels)), _median(judge) / IMAGES
+    return _median(lambda: step(regions[None], labels[None])), _median(judge) / IMAGES
 
 
 def _median(work: Callable[[], object]) -> float:

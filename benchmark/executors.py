@@ -1,4 +1,4 @@
-"""Who runs the cells. An executor takes jobs and gives back records as they end, in any order.
+"""Who runs the cells. An executor takes groups of them and gives back records as they end, in any order.
 
 The one here uses processes of this machine: a pool of a single worker each, so that a worker that dies takes only its
 own cell with it. A cluster needs the same two calls: start a cell, and say which ended.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from math import inf
 from multiprocessing.connection import wait as wait_for_process
@@ -21,12 +21,15 @@ from typing import Protocol
 
 from filelock import Timeout
 
-from benchmark.cell import Job, failed_record, run_cell
+from benchmark.cell import Job, failed_record, run_cells
 from benchmark.locks import cell_lock
 from benchmark.matrix import Cell
 from benchmark.records import Record, write_record
 from benchmark.store import record_path, state
 from dazle.files import remove_unfinished
+
+Work = tuple[Sequence[Cell], Job]  # cells that are trained side by side
+Outcome = list[Record | None]  # of each of them; None: another runner holds it now
 
 # How long a runner waits before it asks again for a cell that another runner holds.
 PATIENCE_SECONDS = 1.0
@@ -43,7 +46,7 @@ class Ended:
 class Executor(Protocol):
     """Runs cells; each one ends exactly once."""
 
-    def run(self, work: Sequence[tuple[Cell, Job]]) -> Iterator[Ended | None]:
+    def run(self, work: Sequence[Work]) -> Iterator[Ended | None]:
         """Yields what ended, and None now and then while nothing does, so that a display can live."""
 
     def running(self) -> list[tuple[Cell, float]]:
@@ -59,8 +62,8 @@ class Worker:
         self._pool = ProcessPoolExecutor(1, context, _start_worker, (threads, self._process))
         self.killed = False
 
-    def submit(self, cell: Cell, job: Job) -> "Future[Record | None]":
-        return self._pool.submit(work_on, cell, job)
+    def submit(self, cells: Sequence[Cell], job: Job) -> "Future[Outcome]":
+        return self._pool.submit(work_on, cells, job)
 
     def kill(self) -> None:
         """Its future breaks; a process that has not started yet is left until the next call."""
@@ -76,9 +79,9 @@ class Worker:
 
 @dataclass(frozen=True)
 class Task:
-    """A cell in work."""
+    """Cells in work."""
 
-    cell: Cell
+    cells: Sequence[Cell]
     job: Job
     worker: Worker
     since: float = field(default_factory=time.monotonic)
@@ -89,16 +92,19 @@ class Task:
 
 
 class Processes:
-    """`workers` processes of `threads` threads each; a cell that takes longer than `timeout` seconds is killed."""
+    """`workers` processes of `threads` threads each; what takes longer than `timeout` seconds a cell is killed.
+
+    Cells that ended badly together are run again alone: a failure is recorded of whom it concerns.
+    """
 
     def __init__(self, workers: int, threads: int, timeout: float | None = None) -> None:
         self.workers, self.threads, self.timeout = workers, threads, timeout or inf
-        self.busy: dict[Future[Record | None], Task] = {}
+        self.busy: dict[Future[Outcome], Task] = {}
 
     def running(self) -> list[tuple[Cell, float]]:
-        return [(task.cell, task.seconds) for task in self.busy.values()]
+        return [(cell, task.seconds) for task in self.busy.values() for cell in task.cells]
 
-    def run(self, work: Sequence[tuple[Cell, Job]]) -> Iterator[Ended | None]:
+    def run(self, work: Sequence[Work]) -> Iterator[Ended | None]:
         waiting = list(work)[::-1]
         idle = [Worker(self.threads) for _ in range(min(self.workers, len(waiting)))]
         try:
@@ -111,33 +117,35 @@ class Processes:
                     yield None
                 for future in ended:
                     task = self.busy.pop(future)
-                    record, worker = self._outcome(future, task)
+                    outcome, worker = self._outcome(future, task)
                     idle.append(worker)
-                    if record is None:
-                        waiting.insert(0, (task.cell, task.job))
+                    for cell, record in zip(task.cells, outcome, strict=True):
+                        if record is None:
+                            waiting.insert(0, ([cell], task.job))
+                        yield Ended(cell, record)
+                    if None in outcome and len(task.cells) == 1:
                         time.sleep(PATIENCE_SECONDS / len(waiting))
-                    yield Ended(task.cell, record)
         finally:
             self._stop()
 
-    def _begin(self, cell: Cell, job: Job, worker: Worker) -> None:
+    def _begin(self, cells: Sequence[Cell], job: Job, worker: Worker) -> None:
         try:
-            future = worker.submit(cell, job)
+            future = worker.submit(cells, job)
         except BrokenProcessPool:  # it died between two cells
             worker.forget()
             worker = Worker(self.threads)
-            future = worker.submit(cell, job)
-        self.busy[future] = Task(cell, job, worker)
+            future = worker.submit(cells, job)
+        self.busy[future] = Task(cells, job, worker)
 
     def _kill_overdue(self) -> None:
         for future, task in self.busy.items():
-            if task.seconds > self.timeout and not future.done():
+            if task.seconds > self.timeout * len(task.cells) and not future.done():
                 task.worker.kill()
 
-    def _outcome(self, future: "Future[Record | None]", task: Task) -> tuple[Record | None, Worker]:
-        """The record, and the worker to go on with: a new one where it died."""
+    def _outcome(self, future: "Future[Outcome]", task: Task) -> tuple[Outcome, Worker]:
+        """The records, and the worker to go on with: a new one where it died."""
         seconds, worker = task.seconds, task.worker
-        if worker.killed:  # perhaps just as it ended its cell
+        if worker.killed:  # perhaps just as it ended its cells
             worker = Worker(self.threads)
         try:
             return future.result(), worker
@@ -149,7 +157,9 @@ class Processes:
                 reason = f"did not end within {self.timeout:g} s, so it was killed; run again with a longer --timeout"
         except Exception as error:
             reason = f"the record could not be written: {error!r}"
-        return keep_failure(task.job, failed_record(task.cell, reason, seconds)), worker
+        if len(task.cells) > 1:
+            return [None] * len(task.cells), worker
+        return [keep_failure(task.job, failed_record(task.cells[0], reason, seconds))], worker
 
     @staticmethod
     def _stop() -> None:
@@ -203,17 +213,26 @@ def prepare_worker(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def work_on(cell: Cell, job: Job) -> Record | None:
-    """In the worker: claims the cell and runs it; None where another runner has it. A done record is not made again."""
-    try:
-        with cell_lock(job.out, cell.id) as held:
+def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
+    """In the worker: claims cells and runs them; None for one that another runner has. Done records stand."""
+    found: dict[str, Record | None] = {}
+    with ExitStack() as claims:
+        held, todo = [], []
+        for cell in cells:
+            try:
+                held.append(claims.enter_context(cell_lock(job.out, cell.id)))
+            except Timeout:
+                found[cell.id] = None
+                continue
             path = record_path(job.out, cell.id)
             status, record, _ = state(job.out, cell.id) if path.exists() else ("missing", None, None)
             if record is None or (status == "failed" and job.retry_failed):
                 remove_unfinished(path)
-                record = run_cell(cell, job)
+                todo.append(cell)
+            else:
+                found[cell.id] = record
+        found |= {record.id: record for record in run_cells(todo, job)} if todo else {}
+        for lock in held:
             # Whoever opened the file before it went finds the record that stands by now.
-            os.unlink(held.lock_file)
-            return record
-    except Timeout:
-        return None
+            os.unlink(lock.lock_file)
+    return [found[cell.id] for cell in cells]

@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from benchmark.matrix import Origin, identity_hash
 from dazle.errors import InputError
@@ -89,7 +98,8 @@ class Record(Strict):
     validation: list[PhaseRecord] = []
     test: PhaseRecord | None = None
     parameters: NonNegativeInt | None = None
-    peak_memory: NonNegativeInt | None = None  # bytes
+    peak_memory: NonNegativeInt | None = None  # bytes; of all cells that were trained side by side
+    side_by_side: PositiveInt = 1  # so many; seconds are this cell's share
     error: str | None = None
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from benchmark.cell import Job
 from benchmark.datasets import data_folder, resolve
 from benchmark.environment import available_memory
 from benchmark.matrix import Cell, Conditions, Dataset, expand, lacking_semantics
+from benchmark.side_by_side import groups, side_by_side
 from dazle.errors import InputError
 from dazle.splits import FOLDS
 
@@ -55,6 +56,7 @@ class RunOptions:
     timeout: float | None = None  # seconds that one cell may take
     check: Path | None = None
     rows: str = "all"
+    together: int | None = None  # cells trained side by side; None: as many as is faster
 
 
 # What decides which cells there are and what comes out of each: all of it is in the cells' identities.
@@ -65,6 +67,7 @@ CHANGES_RESULT = frozenset(
 # What only says how, where and whether they are run.
 ONLY_RUNNING = frozenset(
     {"out", "workers", "memory", "dry_run", "fail_fast", "retry_failed", "save_models", "timeout", "check", "rows"}
+    | {"together"}
 )
 
 
@@ -84,7 +87,7 @@ class Plan:
 def plan(options: RunOptions) -> Plan:
     """Raises InputError for an unknown name, a value out of range, or features that are not there."""
     suite = suites.find(options.suite)
-    for name in ("seeds", "folds", "threads", "workers"):
+    for name in ("seeds", "folds", "threads", "workers", "together"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"--{name} {value} is not a positive number")
@@ -212,7 +215,7 @@ def least_memory(cell: Cell) -> int:
     data = cell.dataset
     regions, channels = data.regions
     # In units of one batch of float16: as it is computed with 2, as it was read 1, those read ahead 2.
-    images = min(data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size))
+    images = min(data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size * side_by_side(cell)))
     return images * regions * (channels * 2 + 4) if data.file is not None else 0
 
 
@@ -252,7 +255,8 @@ def run(options: RunOptions) -> int:
     with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:
         for line in chosen.notes:
             display.say(line)
-        for ended in executor.run([(cell, job_of(cell, options, chosen)) for cell in pending]):
+        together = groups(pending, chosen.workers, options.together)
+        for ended in executor.run([(cells, job_of(cells[0], options, chosen)) for cells in together]):
             display.update(ended)
             if options.fail_fast and ended and ended.record and ended.record.status == "failed":
                 display.say("stopping at the first failure, as --fail-fast asks")

@@ -122,10 +122,10 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
         for number, shape in enumerate(chosen, start=1):
             rows[shape.name] = distinct_rows(shape, variants)
             told("counting operations of", number, len(chosen))
-        total = _announced(options, rows)
+        total = _announced(options, rows, device)
         for shape, precision in product(chosen, options.precisions):
             moments.append(neighbours.moment(device))
-            for result in _of_shape(bench, shape, precision, rows[shape.name], options.comparisons):
+            for result in _of_shape(bench, shape, precision, rows[shape.name], _applicable(options, precision, device)):
                 found.append(result)
                 told("measuring", len(found), total)
     moments.append(neighbours.moment(device))
@@ -144,10 +144,10 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
     )  # fmt: skip
 
 
-def _announced(options: Options, rows: Mapping[str, Sequence[Row]]) -> int:
+def _announced(options: Options, rows: Mapping[str, Sequence[Row]], device: str) -> int:
     """How many measurements there will be, said with the least that they take."""
     of_precision = sum(len(WORKS) * len(of_shape) + 1 for of_shape in rows.values())
-    compared = sum(len(_applicable(options.comparisons, precision)) for precision in options.precisions)
+    compared = sum(len(_applicable(options, precision, device)) for precision in options.precisions)
     total = of_precision * len(options.precisions) + compared * len(rows)
     # Three pieces of work take turns in nearly all of them.
     least = duration(3 * options.seconds * total)
@@ -163,12 +163,13 @@ def _of_shape(
         for row, work in product(rows, WORKS):
             yield bench.measure(shape, row, precision, work, peak)
         yield bench.products(shape, precision, peak)
-        for name in _applicable(comparisons, precision):
+        for name in comparisons:
             yield bench.compare(shape, name, precision)
 
 
-def _applicable(comparisons: Sequence[str], precision: str) -> list[str]:
-    return [name for name in comparisons if precision in COMPARISONS[name].precisions]
+def _applicable(options: Options, precision: str, device: str) -> list[str]:
+    known = {name: COMPARISONS[name] for name in options.comparisons}
+    return [name for name, each in known.items() if precision in each.precisions and device in each.devices]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ The rule: the step is `dazle.training.Step` itself and inference the model's own
 faster than what a suite runs.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,8 @@ from benchmark.timing import Clock, Work
 from dazle import reference
 from dazle.config import Settings
 from dazle.model import Model
-from dazle.training import DTYPES, Step
+from dazle.step import Step
+from dazle.training import DTYPES
 
 # Square products from one that fits any cache to one that fills any GPU.
 PRODUCT_SIZES = (512, 1024, 2048, 4096, 8192)
@@ -31,7 +33,8 @@ LONG_ENOUGH_SECONDS = 0.1
 class Workbench:
     """The model of one variant and what can be done with it; the inputs are the same for all variants of a shape."""
 
-    def __init__(self, shape: Shape, settings: Settings, device: str) -> None:
+    def __init__(self, shape: Shape, settings: Settings, device: str, models: int = 1) -> None:
+        """`models`: how many the step trains side by side, each on a batch of its own."""
         draw = torch.Generator().manual_seed(0)
         regions = torch.rand(shape.batch, shape.regions, shape.channels, generator=draw)
         self.regions = functional.normalize(regions, dim=2).to(device, DTYPES[settings.training.precision])
@@ -42,17 +45,32 @@ class Workbench:
         vectors = (
             torch.eye(shape.attributes) if one_hot else torch.randn(shape.attributes, shape.dimension, generator=draw)
         )
-        self.settings, self.maps = settings, shape.maps
+        self.settings, self.maps, self.models = settings, shape.maps, models
         self.model = Model(settings.model, functional.normalize(vectors, dim=1), attributes, shape.channels, "bench")
         self.model.to(device)
 
     @cached_property
     def _step(self) -> Step:
-        return Step(self.model, self.seen, self.settings)
+        others = [copy.deepcopy(self.model) for _ in range(self.models - 1)]
+        return Step([self.model, *others], self.seen, self.settings)
+
+    @cached_property
+    def _batches(self) -> tuple[Tensor, Tensor]:
+        if self.models == 1:
+            return self.regions[None], self.labels[None]
+        return torch.stack([self.regions] * self.models), torch.stack([self.labels] * self.models)
 
     def step(self) -> None:
         """One step of training."""
-        self._step(self.regions, self.labels)
+        self._step(*self._batches)
+
+    def ungraphed_step(self) -> None:
+        """The same, launched kernel by kernel on a GPU too."""
+        self._step.eager(*self._batches)
+
+    def compile(self) -> None:
+        """From here on the step's way from regions to scores is compiled; the optimiser and the loss are not."""
+        self._step.scores = torch.compile(self._step.scores)  # type: ignore[method-assign]
 
     @torch.inference_mode()
     def inference(self) -> Tensor:
@@ -96,7 +114,7 @@ class ReferenceStep:
 
 def compiled_step(bench: Workbench) -> Work:
     """The same step with the model compiled; the first call compiles, and fails where there is no compiler."""
-    bench.model.compile()
+    bench.compile()
     return bench.step
 
 

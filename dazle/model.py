@@ -5,6 +5,7 @@ from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_b
 the same model as the paper writes it; tests hold the two together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +14,14 @@ from torch.nn import functional
 
 from dazle.attention import ATTRIBUTE_WEIGHTS, REGION_SUMS
 from dazle.config import ModelSettings
-from dazle.stacked import product_with_stacked
+from dazle.stacked import product, stacked_rows
 from dazle.streams import stream
 
 # V (W f) writes and reads one more array as long as the regions: where the two cost the same (CUB), it is 11 % slower.
 WORTH_IT = 0.9
+
+# V (S, A, d) and W_* (S, d, D) by name, in the order V, W_alpha, W_e, W_beta, of S models side by side.
+Parameters = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -61,69 +65,86 @@ class Model(nn.Module):
 
     def forward(self, regions: Tensor, peaks: bool = False) -> Output:
         """`regions`: (B, R, D); the large product runs in their dtype, everything after it in the parameters' dtype."""
-        evidence, alpha, peak = self._evidence(regions)
-        if peaks and alpha is not None:
+        found = evidence(self.settings, self._alone(), regions[None])
+        peak = found.peak
+        if peaks and found.alpha is not None:
             # `max` names the same region as `argmax`, and finds it several times faster.
-            peak = alpha.max(dim=1).indices.expand(-1, len(self.V))
-        return Output(evidence @ self.class_attributes.T, peak if peaks else None)
+            peak = found.alpha.max(dim=1).indices.expand(-1, len(self.V))
+        return Output(found.evidence @ self.class_attributes.T, peak if peaks else None)
 
     def maps(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         """alpha_ar (B, A, R), where each attribute looks, and beta_a e_a (B, A), what it adds to s_c for each z_ca."""
-        evidence, alpha, peak = self._evidence(regions)
+        found = evidence(self.settings, self._alone(), regions[None])
         attributes, count = len(self.V), regions.shape[1]
-        if alpha is not None:
-            return alpha.transpose(1, 2).expand(-1, attributes, -1), evidence
-        if peak is not None:
-            return functional.one_hot(peak, count).to(evidence), evidence
-        return evidence.new_full((len(regions), attributes, count), 1 / count), evidence
+        if found.alpha is not None:
+            return found.alpha.transpose(1, 2).expand(-1, attributes, -1), found.evidence
+        if found.peak is not None:
+            return functional.one_hot(found.peak, count).to(found.evidence), found.evidence
+        return found.evidence.new_full((len(regions), attributes, count), 1 / count), found.evidence
 
-    def _evidence(self, regions: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """beta_a e_a (B, A), and what weighed regions: alpha (B, R, maps), the one region taken (B, A), or neither."""
-        attention = self.settings.region_attention
-        if attention == "uniform":
-            # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
-            regions = regions.mean(dim=1, keepdim=True)
-        products, sizes = self._products(regions)
-        alpha = peak = None
-        if attention in REGION_SUMS:
-            alpha, evidence, *gate = REGION_SUMS[attention](products, sizes)
-        else:
-            values = torch.split(products, sizes, dim=2)
-            if attention == "max":
-                peak = values[0].max(dim=1).indices
-                values = torch.stack([each.gather(1, peak[:, None]) for each in values], dim=2).unbind(2)
-            evidence, *gate = (each[:, 0] for each in values)
-        if gate:
-            evidence = ATTRIBUTE_WEIGHTS[self.settings.attribute_attention](*gate) * evidence
-        return evidence, alpha, peak
+    def _alone(self) -> Parameters:
+        return {name: getattr(self, name)[None] for name in ("V", *self.names)}
 
-    def _products(self, regions: Tensor) -> tuple[Tensor, list[int]]:
-        """v_a' W f_r for each W in use, side by side (B, R, sum of sizes), and the sizes: A, or 1 for a shared map."""
-        V = functional.normalize(self.V, dim=1) if self.settings.renormalise_semantics else self.V
-        weights = [getattr(self, name) for name in self.names]
-        vectors = [V] * len(weights)
-        if self.settings.region_attention == "shared":
-            vectors[0] = V.mean(dim=0, keepdim=True)
-        if self._attributes_first(regions, V):
-            products = product_with_stacked(regions, vectors, weights)
-        else:
-            mapped = functional.linear(regions, torch.cat(weights).to(regions.dtype))
-            mapped = mapped.view(*regions.shape[:2], len(weights), -1)
-            shared = vectors[0] is not V
-            # Without gradients, bf16 multiplies a view by a copy of V for every region.
-            products = functional.linear(mapped[:, :, shared:].contiguous(), V.to(mapped.dtype)).flatten(2)
-            if shared:
-                one_map = functional.linear(mapped[:, :, 0], vectors[0].to(mapped.dtype))
-                products = torch.cat([one_map, products], dim=2)
-        return products.to(V.dtype), [len(each) for each in vectors]
 
-    @staticmethod
-    def _attributes_first(regions: Tensor, V: Tensor) -> bool:
-        """Whether a training step with (V W) f is cheaper than with V (W f); with A > d (DeepFashion) it is not.
+@dataclass(frozen=True)
+class Evidence:
+    """beta_a e_a (n, A), and what weighed regions: alpha (n, R, maps), the one region taken (n, A), or neither."""
 
-        Counted are the multiplications of a forward and a backward pass, for each W in use.
-        """
-        (attributes, d), rows, dimension = V.shape, regions.shape[0] * regions.shape[1], regions.shape[2]
-        attributes_first = attributes * dimension * (2 * rows + 3 * d)
-        weights_first = rows * d * (2 * dimension + 3 * attributes)
-        return WORTH_IT * attributes_first <= weights_first
+    evidence: Tensor
+    alpha: Tensor | None
+    peak: Tensor | None
+
+
+def evidence(settings: ModelSettings, parameters: Parameters, regions: Tensor) -> Evidence:
+    """Of S models side by side, each with `regions` (S, B, R, D) of its own; n = S B rows, model by model."""
+    attention = settings.region_attention
+    if attention == "uniform":
+        # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
+        regions = regions.mean(dim=2, keepdim=True)
+    products, sizes = _products(settings, parameters, regions)
+    alpha = peak = None
+    if attention in REGION_SUMS:
+        alpha, values, *gate = REGION_SUMS[attention](products, sizes)
+    else:
+        of_weights = torch.split(products, sizes, dim=2)
+        if attention == "max":
+            peak = of_weights[0].max(dim=1).indices
+            of_weights = torch.stack([each.gather(1, peak[:, None]) for each in of_weights], dim=2).unbind(2)
+        values, *gate = (each[:, 0] for each in of_weights)
+    if gate:
+        values = ATTRIBUTE_WEIGHTS[settings.attribute_attention](*gate) * values
+    return Evidence(values, alpha, peak)
+
+
+def _products(settings: ModelSettings, parameters: Parameters, regions: Tensor) -> tuple[Tensor, list[int]]:
+    """v_a' W f_r for each W in use, side by side (S B, R, sum of sizes), and the sizes: A, or 1 for a shared map."""
+    V, *weights = parameters.values()
+    if settings.renormalise_semantics:
+        V = functional.normalize(V, dim=2)
+    vectors = [V] * len(weights)
+    if settings.region_attention == "shared":
+        vectors[0] = V.mean(dim=1, keepdim=True)
+    models, batch, count, _ = regions.shape
+    rows = regions.flatten(1, 2)
+    if _attributes_first(rows, V):
+        products = product(rows, stacked_rows(vectors, weights, regions.dtype))
+    else:
+        mapped = product(rows, torch.cat(weights, dim=1).to(regions.dtype))
+        mapped = mapped.view(models, batch * count, len(weights), -1)
+        shared = vectors[0] is not V
+        products = (mapped[:, :, shared:].flatten(1, 2) @ V.to(mapped.dtype).mT).view(models, batch * count, -1)
+        if shared:
+            one_map = mapped[:, :, 0] @ vectors[0].to(mapped.dtype).mT
+            products = torch.cat([one_map, products], dim=2)
+    return products.view(models * batch, count, -1).to(V.dtype), [each.shape[1] for each in vectors]
+
+
+def _attributes_first(rows: Tensor, V: Tensor) -> bool:
+    """Whether a training step with (V W) f is cheaper than with V (W f); with A > d (DeepFashion) it is not.
+
+    Counted are the multiplications of a forward and a backward pass, for each W in use.
+    """
+    (_, attributes, d), (_, count, dimension) = V.shape, rows.shape
+    attributes_first = attributes * dimension * (2 * count + 3 * d)
+    weights_first = count * d * (2 * dimension + 3 * attributes)
+    return WORTH_IT * attributes_first <= weights_first

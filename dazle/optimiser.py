@@ -6,7 +6,7 @@ Parameters are updated a part at a time: all passes over a part are made while t
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dazle.config import TrainingSettings
 
@@ -23,7 +23,7 @@ class RMSprop:
     It keeps no count of steps, so a step can be replayed as a graph. The parameters stay where they are.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> None:
+    def __init__(self, parameters: Iterable[Tensor], settings: TrainingSettings) -> None:
         self.whole, self.settings = list(parameters), settings
         # On a GPU every operation is a launch: all parameters are one group.
         self.cached = CACHED if self.whole[0].device.type == "cpu" else sum(each.numel() for each in self.whole)

@@ -19,14 +19,13 @@ from torch import Tensor
 from dazle.batches import RegionReader, index_batches
 from dazle.config import Settings, TrainingSettings
 from dazle.features import FeatureSet
-from dazle.graphed import Graphed
-from dazle.losses import Loss, loss
+from dazle.losses import Loss
 from dazle.metrics import Evaluation
 from dazle.model import Model
-from dazle.optimiser import RMSprop
 from dazle.pointing import Pointing
 from dazle.semantics import initial_semantics
 from dazle.splits import Phase
+from dazle.step import Step
 from dazle.streams import stream
 
 EVALUATION_BATCH = 128
@@ -75,6 +74,19 @@ def build(features: FeatureSet, phase: Phase, settings: Settings, *seed: str | i
     return Model(settings.model, semantics, attributes, features.regions.shape[2], *seed)
 
 
+@dataclass(frozen=True)
+class Repetition:
+    """What one training has of its own beside others of the same settings.
+
+    `margins`: the test margin at each point, or None to use each point's own best one; read only where `test_margin` is
+    `validated`. `on_point` is called with each point as it is made.
+    """
+
+    seed: tuple[str | int, ...]
+    margins: Sequence[float] | None = None
+    on_point: Callable[[int, CurvePoint, Model], None] | None = None
+
+
 def fit(
     features: FeatureSet,
     phase: Phase,
@@ -82,84 +94,79 @@ def fit(
     seed: tuple[str | int, ...],
     device: torch.device,
     margins: Sequence[float] | None = None,
-    on_point: Callable[[int, CurvePoint, Model], None] = lambda index, point, model: None,
+    on_point: Callable[[int, CurvePoint, Model], None] | None = None,
 ) -> Fitted:
-    """Trains and evaluates; `margins`: the test margin at each point, or None to use each point's own best one.
+    """One repetition, trained alone (see `Repetition` for its own arguments).
 
-    `margins` is read only where `test_margin` is `validated`. `on_point` is called with each point as it is made.
     Raises FloatingPointError when scores are no longer finite.
     """
+    return fit_side_by_side(features, phase, settings, [Repetition(seed, margins, on_point)], device)[0]
+
+
+def fit_side_by_side(
+    features: FeatureSet, phase: Phase, settings: Settings, repetitions: Sequence[Repetition], device: torch.device
+) -> list[Fitted]:
+    """Trains and evaluates a model for each repetition, equal to that of its training alone, and faster if small.
+
+    Raises FloatingPointError when scores of one of them are no longer finite.
+    """
     plan = schedule(settings.training, len(phase.train))
-    model = build(features, phase, settings, *seed).to(device)
-    step = Step(model, torch.from_numpy(phase.seen).to(device), settings)
+    models = [build(features, phase, settings, *each.seed).to(device) for each in repetitions]
+    step = Step(models, torch.from_numpy(phase.seen).to(device), settings)
     reader = RegionReader(
         features, phase.train, settings.model.normalise_regions, DTYPES[settings.training.precision], device
     )
     labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
     judge = _Judge(features, phase, settings, device)
-    batches = index_batches(
-        features.labels[phase.train],
-        plan.steps,
-        settings.training.batch_size,
-        settings.training.balanced_batches,
-        stream(*seed, "batches"),
-    )
-    curve: list[CurvePoint] = []
+    chosen = [
+        index_batches(
+            features.labels[phase.train],
+            plan.steps,
+            settings.training.batch_size,
+            settings.training.balanced_batches,
+            stream(*each.seed, "batches"),
+        )
+        for each in repetitions
+    ]
+    curves: list[list[CurvePoint]] = [[] for _ in repetitions]
     seconds, images, done = 0.0, 0, 0
-    with closing(reader.batches(batches)) as read:
+    with closing(reader.batches(np.concatenate(each) for each in zip(*chosen, strict=True))) as read:
         for index, until in enumerate(plan.points):
             started = time.perf_counter()
             losses = []
             for batch, regions in islice(read, until - done):
-                losses.append(step(regions, labels[torch.from_numpy(batch).to(device)]))
-                images += len(batch)
-            parts = _mean_loss(losses)
+                side_by_side = regions.view(len(models), -1, *regions.shape[1:])
+                losses.append(step(side_by_side, labels[torch.from_numpy(batch).to(device)].view(len(models), -1)))
+                images += side_by_side.shape[1]
+            parts = _mean_losses(losses)
             seconds += time.perf_counter() - started
             done = until
             where = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
-            point = where | judge(model, margins[index] if margins is not None else None) | {"loss": parts}
-            curve.append(point)
-            on_point(index, point, model)
-    return Fitted(model, curve, seconds, images)
+            margins = [each.margins[index] if each.margins is not None else None for each in repetitions]
+            judged = judge(models, margins)
+            for each, curve, model, point, part in zip(repetitions, curves, models, judged, parts, strict=True):
+                curve.append(where | point | {"loss": part})
+                if each.on_point is not None:
+                    each.on_point(index, curve[-1], model)
+    share = seconds / len(models)
+    return [Fitted(model, curve, share, images) for model, curve in zip(models, curves, strict=True)]
 
 
-class Step:
-    """One optimiser step on regions that are ready: what training repeats, and what the throughput table measures."""
+def _mean_losses(losses: Sequence[Loss]) -> list[dict[str, float | None]]:
+    """Of each model the means over the steps; read once a point, since reading a scalar waits for the device."""
 
-    def __init__(self, model: Model, seen: Tensor, settings: Settings) -> None:
-        """`model` lies on the device that trains; `seen`: (C,) bool of its label space, on the same device."""
-        if bool(seen.all()):
-            # Asked once: on a GPU the answer is waited for. Without unseen classes there is nothing to calibrate.
-            settings = settings.changed({"loss.lambda": 0.0})
-        self.model, self.seen, self.settings = model, seen, settings.loss
-        self.optimiser = RMSprop(model.parameters(), settings.training)
-        self.run = Graphed(self._run) if seen.is_cuda else self._run
-
-    def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
-        """`regions`: (B, R, D) in the precision of the settings; `labels`: (B,) positions in C, of seen classes."""
-        return Loss(*self.run(regions, labels))
-
-    def _run(self, regions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        scores = self.model(regions).scores
-        losses, slope = loss(scores, labels, self.seen, self.settings)
-        scores.backward(slope)
-        self.optimiser.step()
-        parts = losses.total, losses.class_loss, losses.self_calibration
-        return tuple(part for part in parts if part is not None)
-
-
-def _mean_loss(losses: Sequence[Loss]) -> dict[str, float | None]:
-    """Means over the steps; read once a point, since reading a scalar waits for the device."""
-
-    def mean(values: Sequence[Tensor | None]) -> float | None:
+    def means(values: Sequence[Tensor | None]) -> list[float | None]:
         known = [value for value in values if value is not None]
-        return float(torch.stack(known).mean()) if known else None
+        if not known:
+            return [None] * len(losses[0].total)
+        return [float(of_model.mean()) for of_model in torch.stack(known, dim=1).cpu()]
 
-    return {
-        "total": mean([each.total for each in losses]),
-        "class": mean([each.class_loss for each in losses]),
-        "self_calibration": mean([each.self_calibration for each in losses]),
-    }
+    total, class_loss = means([each.total for each in losses]), means([each.class_loss for each in losses])
+    calibration = means([each.self_calibration for each in losses])
+    return [
+        {"total": one, "class": other, "self_calibration": third}
+        for one, other, third in zip(total, class_loss, calibration, strict=True)
+    ]
 
 
 class _Judge:
@@ -175,8 +182,12 @@ class _Judge:
         if features.places is not None and settings.model.region_attention != "uniform":
             self.pointing = Pointing(features.places, self.images, features.grid)
 
-    def __call__(self, model: Model, validated: float | None) -> CurvePoint:
-        scores, hits = self._scores(model)
+    def __call__(self, models: Sequence[Model], validated: Sequence[float | None]) -> list[CurvePoint]:
+        """A point of each model; `validated`: the margin of each, None to use the best one found here."""
+        scored = self._scores(models)
+        return [self._point(*each, margin) for each, margin in zip(scored, validated, strict=True)]
+
+    def _point(self, scores: NDArray[np.float32], hits: int, validated: float | None) -> CurvePoint:
         judged = Evaluation(scores, self.labels, self.seen)
         margin, best_H = judged.best
         used = self.test_margin
@@ -202,15 +213,17 @@ class _Judge:
         }
 
     @torch.inference_mode()
-    def _scores(self, model: Model) -> tuple[NDArray[np.float32], int]:
-        """(n, C) scores, and how many present attributes the arg-max region hits."""
-        scores, hits = [], 0
+    def _scores(self, models: Sequence[Model]) -> list[tuple[NDArray[np.float32], int]]:
+        """Of each model (n, C) scores, and how many present attributes the arg-max region hits."""
+        scores: list[list[NDArray[np.float32]]] = [[] for _ in models]
+        hits = [0 for _ in models]
         count = len(self.images)
         # Each of the two splits is sorted, so this is the order of the file.
         chunks = [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in range(0, count, EVALUATION_BATCH)]
         for rows, regions in self.regions.batches(chunks):
-            out = model(regions, peaks=self.pointing is not None)
-            scores.append(out.scores.float().cpu().numpy())
-            if self.pointing is not None and out.peaks is not None:
-                hits += self.pointing.hits(rows, out.peaks.cpu().numpy())
-        return np.concatenate(scores), hits
+            for index, model in enumerate(models):
+                out = model(regions, peaks=self.pointing is not None)
+                scores[index].append(out.scores.float().cpu().numpy())
+                if self.pointing is not None and out.peaks is not None:
+                    hits[index] += self.pointing.hits(rows, out.peaks.cpu().numpy())
+        return [(np.concatenate(each), hit) for each, hit in zip(scores, hits, strict=True)]

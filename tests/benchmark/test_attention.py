@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from ablations import variants
 from benchmark import store
 from benchmark.attention import Question, answer, image_index
-from benchmark.cell import Job, run_cell
+from benchmark.cell import Job, run_cells
 from benchmark.datasets import resolve
 from benchmark.matrix import Conditions, expand, identity_hash
 from dazle import reference
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = expand(rows, datasets, 1, conditions)
     store.write_manifest(out, store.make_manifest("smoke", cells, conditions, []))
     for cell in cells:
-        assert run_cell(cell, Job(out, None, 0, True)).status == "done"
+        assert run_cells([cell], Job(out, None, 0, True))[0].status == "done"
     return out
 
 

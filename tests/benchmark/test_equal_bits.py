@@ -36,7 +36,7 @@ def test_bits_do_not_depend_on_workers_or_on_what_runs_beside(tmp_path: Path) ->
     chosen = plan(RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=1, out=tmp_path / "one"))
     backwards = chosen.cells[::-2]
     for cell in backwards:
-        work_on(cell, job_of(cell, options, chosen))
+        work_on([cell], job_of(cell, options, chosen))
     together, alone = phases(tmp_path / "two"), phases(tmp_path / "one")
     assert len(together) == 6
     assert alone.keys() == {cell.id for cell in backwards}
@@ -66,7 +66,7 @@ def test_a_flipped_byte_of_the_regions_fails_every_cell_by_name_and_no_number_is
     store.enter(chosen.out, store.make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
     flip(tmp_path / "small.h5", key)
     for cell in chosen.cells:
-        record = work_on(cell, job_of(cell, options, chosen))
+        [record] = work_on([cell], job_of(cell, options, chosen))
         assert record is not None
         assert record.status == "failed"
         assert f"small.h5: {key} cannot be read, the file is damaged" in str(record.error)
@@ -93,7 +93,7 @@ def test_features_that_are_whole_train(tmp_path: Path) -> None:
     write(tmp_path / "small.h5", small())
     options = options_of(tmp_path)
     chosen = plan(options)
-    record = work_on(chosen.cells[0], job_of(chosen.cells[0], options, chosen))
+    [record] = work_on(chosen.cells[:1], job_of(chosen.cells[0], options, chosen))
     assert record is not None
     assert record.status == "done", record.error
     assert np.isfinite(record.test.curve[-1].U)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,7 +18,7 @@ from benchmark.cell import Job, failed_record
 from benchmark.executors import keep_failure, work_on
 from benchmark.locks import cell_lock
 from benchmark.matrix import Cell
-from benchmark.records import Record, read_record, write_record
+from benchmark.records import read_record, write_record
 from benchmark.runner import RunOptions, plan
 from dazle.errors import InputError
 
@@ -40,14 +41,14 @@ class Pretended:
     kills = 0
 
     def __init__(self, threads: int) -> None:
-        self.future: Future[Record | None] = Future()
+        self.future: Future[executors.Outcome] = Future()
         self.killed = False
 
-    def submit(self, cell: Cell, job: Job) -> "Future[Record | None]":
+    def submit(self, cells: Sequence[Cell], job: Job) -> "Future[executors.Outcome]":
         assert not self.killed, "a worker that was killed got a cell"
         self.future = Future()
-        if cell.variant.name != "uniform":
-            self.future.set_result(failed_record(cell, "pretended", 0.0))
+        if cells[0].variant.name != "uniform":
+            self.future.set_result([failed_record(cell, "pretended", 0.0) for cell in cells])
         return self.future
 
     def kill(self) -> None:
@@ -66,7 +67,7 @@ def test_a_hung_cell_is_killed_while_others_end_all_the_time(tmp_path: Path, mon
     rest = [cell for cell in cells if cell.variant.name != "uniform"]
     ended = {}
     executor = executors.Processes(2, 1, timeout=0.01)
-    for one in executor.run([(cell, job(tmp_path)) for cell in [*hung, *rest]]):
+    for one in executor.run([([cell], job(tmp_path)) for cell in [*hung, *rest]]):
         time.sleep(0.002)
         if one is not None and one.record is not None:
             ended[one.cell.variant.name] = one.record
@@ -86,15 +87,15 @@ class DeadAtFirst(Pretended):
         DeadAtFirst.born += 1
         self.dead = DeadAtFirst.born == 1
 
-    def submit(self, cell: Cell, job: Job) -> "Future[Record | None]":
+    def submit(self, cells: Sequence[Cell], job: Job) -> "Future[executors.Outcome]":
         if self.dead:
             raise BrokenProcessPool
-        return super().submit(cell, job)
+        return super().submit(cells, job)
 
 
 def test_a_worker_that_died_between_two_cells_is_replaced(tmp_path: Path, cell: Cell, monkeypatch) -> None:
     monkeypatch.setattr(executors, "Worker", DeadAtFirst)
-    [ended] = [one for one in executors.Processes(1, 1).run([(cell, job(tmp_path))]) if one is not None]
+    [ended] = [one for one in executors.Processes(1, 1).run([([cell], job(tmp_path))]) if one is not None]
     assert ended.record is not None
     assert ended.record.error == "pretended"
     assert DeadAtFirst.born == 2
@@ -123,7 +124,7 @@ def test_a_hung_cell_is_killed_recorded_by_name_and_the_rest_goes_on(tmp_path: P
 
 
 def test_a_failure_is_not_written_over_a_record_that_another_runner_made(tmp_path: Path, cell: Cell) -> None:
-    standing = work_on(cell, job(tmp_path))
+    [standing] = work_on([cell], job(tmp_path))
     assert standing is not None
     kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
     assert kept == standing
@@ -155,8 +156,8 @@ def test_a_failure_that_another_runner_recorded_stands_unless_it_is_to_be_tried_
     path = store.record_path(tmp_path, cell.id)
     write_record(path, failed_record(cell, "elsewhere", 1.0))
     (path.parent / f".{path.name}.x.tmp").write_text("of a writer that died")
-    assert work_on(cell, job(tmp_path)) == read_record(path)
-    again = work_on(cell, job(tmp_path, retry_failed=True))
+    assert work_on([cell], job(tmp_path)) == [read_record(path)]
+    [again] = work_on([cell], job(tmp_path, retry_failed=True))
     assert again is not None
     assert again.status == "done"
     assert [each.name for each in path.parent.iterdir()] == [path.name]

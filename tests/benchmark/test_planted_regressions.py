@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmark.accepted import read_accepted
-from benchmark.cell import run_cell
+from benchmark.cell import run_cells
 from benchmark.cli import main
 from benchmark.gate import exit_code, judge
 from benchmark.measured import measure
@@ -69,7 +69,7 @@ def test_a_planted_fault_is_named_and_nothing_else(
     options = RunOptions("ablations", (concerned, untouched), ("cub",), source="simulated", out=tmp_path / "out")
     chosen = plan(options)
     write_manifest(chosen.out, make_manifest("ablations", chosen.cells, chosen.conditions, []))
-    assert all(run_cell(cell, job_of(cell, options, chosen)).status == "done" for cell in chosen.cells)
+    assert all(run_cells([cell], job_of(cell, options, chosen))[0].status == "done" for cell in chosen.cells)
     verdicts = judge(read_accepted(ACCEPTED), measure(chosen.out), only_present=True)
     print([(each.variant, each.word, each.difference, each.p) for each in verdicts])
     assert {each.variant: each.word for each in verdicts} == {concerned: "regressed", untouched: "same"}

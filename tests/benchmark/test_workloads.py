@@ -89,7 +89,7 @@ def test_the_reference_takes_the_same_step() -> None:
         assert differs.float().mean() < 0.02, name
 
 
-@pytest.mark.parametrize("name", ["reference", "bf16"])
+@pytest.mark.parametrize("name", ["reference", "bf16", "together", "graph"])
 def test_ways_that_are_compared_run(name: str) -> None:
     first, second = COMPARISONS[name].make(TINY, settings_of(TINY, find("dazle"), "float32"), "cpu")
     first()

@@ -9,7 +9,7 @@ from torch import Tensor
 from dazle.config import Settings
 from dazle.graphed import WARM_UP, Graphed
 from dazle.model import Model
-from dazle.training import Step
+from dazle.step import Step
 
 
 class Doubler:
@@ -73,10 +73,13 @@ def test_steps_in_a_graph_are_the_steps() -> None:
     for captured in (True, False):
         draw = torch.Generator().manual_seed(0)
         model = Model(Settings().model, torch.randn(6, 4, generator=draw), torch.rand(5, 6, generator=draw), 8, 1)
-        step = Step(model.cuda(), torch.arange(5).cuda() < 3, Settings())
-        work = step if captured else lambda *batch, step=step: step._run(*batch)
+        step = Step([model.cuda()], torch.arange(5).cuda() < 3, Settings())
+        work = step if captured else lambda *batch, step=step: step.eager(*batch)
         losses[captured] = [
-            (work(torch.rand(7, 9, 8, generator=draw).cuda(), torch.randint(3, (7,), generator=draw).cuda()), model)
+            (
+                work(torch.rand(1, 7, 9, 8, generator=draw).cuda(), torch.randint(3, (1, 7), generator=draw).cuda()),
+                model,
+            )
             for _ in range(WARM_UP + 5)
         ]
     for (graphed, one), (plain, other) in zip(losses[True], losses[False], strict=True):
