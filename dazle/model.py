@@ -132,10 +132,11 @@ def _products(settings: ModelSettings, parameters: Parameters, regions: Tensor) 
         mapped = product(rows, torch.cat(weights, dim=1).to(regions.dtype))
         mapped = mapped.view(models, batch * count, len(weights), -1)
         shared = vectors[0] is not V
-        products = (mapped[:, :, shared:].flatten(1, 2) @ V.to(mapped.dtype).mT).view(models, batch * count, -1)
+        products = torch.bmm(mapped[:, :, shared:].flatten(1, 2), V.to(mapped.dtype).mT).view(models, batch * count, -1)
         if shared:
-            one_map = mapped[:, :, 0] @ vectors[0].to(mapped.dtype).mT
-            products = torch.cat([one_map, products], dim=2)
+            # A product with a single vector takes other ways, and other bits, for one model and for several.
+            one_map = (mapped[:, :, 0].to(V.dtype) * vectors[0]).sum(dim=2, keepdim=True)
+            products = torch.cat([one_map, products.to(V.dtype)], dim=2)
     return products.view(models * batch, count, -1).to(V.dtype), [each.shape[1] for each in vectors]
 
 

@@ -11,14 +11,14 @@ from dazle.model import Model
 
 
 class Products(TorchDispatchMode):
-    """Whether the left factor of each linear map lies in one piece."""
+    """Whether the left factor of each product lies in one piece."""
 
     def __init__(self) -> None:
         super().__init__()
         self.whole: list[bool] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.linear.default:
+        if func is torch.ops.aten.bmm.default:
             self.whole.append(args[0].is_contiguous())
         return func(*args, **kwargs or {})
 

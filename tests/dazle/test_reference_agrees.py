@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from dazle import reference
 from dazle.config import LossSettings, ModelSettings
 from dazle.losses import loss
-from dazle.model import Model
+from dazle.model import Model, _attributes_first
 
 B, R, D, A, C, SEEN = 5, 6, 7, 4, 6, 4
 REGION = ("dense", "uniform", "shared", "max", "sparse")
@@ -73,7 +73,7 @@ def test_both_orders_of_multiplication_are_taken() -> None:
     taken = set()
     for d in (2, 9):
         model, regions = made("dense", "sigmoid", True, False, d)
-        taken.add(model._attributes_first(regions, model.V))
+        taken.add(_attributes_first(regions.view(1, B * R, D), model.V[None]))
     assert taken == {True, False}
 
 
