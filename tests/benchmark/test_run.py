@@ -136,7 +136,8 @@ def test_interrupted_leaves_with_130_and_no_worker(tmp_path: Path, number: signa
 def test_a_killed_worker_fails_its_cell_alone(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(
-        command("run", "--suite", "smoke", "--seeds", "4", "--source", "simulated", "--out", out, "--workers", "1"),
+        command("run", "--suite", "smoke", "--seeds", "4", "--source", "simulated", "--out", out, "--workers", "1",
+                "--together", "1"),
         cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     ) as runner:  # fmt: skip
         wait_for(lambda: any((out / "cells").glob("*.json")))

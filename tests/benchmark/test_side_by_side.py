@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from benchmark import cell as cells_module
 from benchmark import executors
@@ -55,6 +56,8 @@ def test_large_steps_several_threads_and_gpus_are_alone() -> None:
 def test_records_and_models_are_those_of_cells_alone(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     cells = planned(variants=["dazle"])
+    for name in ("together", "alone"):
+        (tmp_path / name).mkdir()
     together = run_cells(cells, job(tmp_path / "together"))
     alone = [run_cells([cell], job(tmp_path / "alone"))[0] for cell in cells]
     for one, other in zip(together, alone, strict=True):
@@ -63,7 +66,9 @@ def test_records_and_models_are_those_of_cells_alone(tmp_path: Path) -> None:
         assert one.test is not None and other.test is not None
         assert one.test.curve == other.test.curve
         saved = [tmp_path / where / "models" / f"{one.id}.safetensors" for where in ("together", "alone")]
-        assert saved[0].read_bytes() == saved[1].read_bytes()
+        kept, other_kept = (load_file(path) for path in saved)
+        assert kept.keys() == other_kept.keys()
+        assert all(torch.equal(kept[name], other_kept[name]) for name in kept)
 
 
 def test_what_fails_together_is_tried_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
