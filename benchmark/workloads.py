@@ -1,6 +1,6 @@
 """What is timed, on made-up inputs of real shapes: a training step, inference, the reference's step, matrix products.
 
-The rule: the step is `dazle.training.Step` itself and inference the model's own forward pass, so a table can never be
+The rule: the step is `dazle.step.Step` itself and inference the model's own forward pass, so a table can never be
 faster than what a suite runs.
 """
 
