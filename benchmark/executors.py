@@ -10,13 +10,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from math import inf
 from multiprocessing.connection import wait as wait_for_process
+from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from filelock import Timeout
@@ -105,6 +106,7 @@ class Processes:
         return [(cell, task.seconds) for task in self.busy.values() for cell in task.cells]
 
     def run(self, work: Sequence[Work]) -> Iterator[Ended | None]:
+        others = set(multiprocessing.active_children())
         waiting = list(work)[::-1]
         idle = [Worker(self.threads) for _ in range(min(self.workers, len(waiting)))]
         try:
@@ -126,7 +128,7 @@ class Processes:
                     if None in outcome and len(task.cells) == 1:
                         time.sleep(PATIENCE_SECONDS / len(waiting))
         finally:
-            self._stop()
+            self._stop(others)
 
     def _begin(self, cells: Sequence[Cell], job: Job, worker: Worker) -> None:
         try:
@@ -162,8 +164,9 @@ class Processes:
         return [keep_failure(task.job, failed_record(task.cells[0], reason, seconds))], worker
 
     @staticmethod
-    def _stop() -> None:
-        for child in multiprocessing.active_children():
+    def _stop(others: Set[BaseProcess]) -> None:
+        """Kills its workers: the children of this process without those that it had before."""
+        for child in set(multiprocessing.active_children()) - others:
             child.kill()
             child.join()
 

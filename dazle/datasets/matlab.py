@@ -31,7 +31,7 @@ class MatFile:
         if not path.is_file():
             raise InputError(f"{path}: no such file; it is part of the xlsa17 archive, give the folder that has it")
         try:
-            self._values = _reader().submit(_read, path, tuple(names)).result()
+            self._values = _reading(path, tuple(names))
         except NotImplementedError as error:
             raise InputError(f"{path}: not in MATLAB's format 5 to 7; save it again with -v7") from error
         except BrokenProcessPool as error:
@@ -80,6 +80,15 @@ class MatFile:
             raise InputError(f"{self.path}: {name} is missing, it has {has}; take the file of the xlsa17 archive")
         values = self._values[name]
         return values if isinstance(values, np.ndarray) else np.array(values, object)
+
+
+def _reading(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Raises BrokenProcessPool where the file crashes the reader: a new one too, as the first may have died before."""
+    try:
+        return _reader().submit(_read, path, names).result()
+    except BrokenProcessPool:
+        _reader.cache_clear()
+        return _reader().submit(_read, path, names).result()
 
 
 @cache

@@ -1,6 +1,7 @@
 """Cells whose worker hangs, dies or cannot write: each fails alone and by name, and another runner's work stands."""
 
 import errno
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -99,6 +100,34 @@ def test_a_worker_that_died_between_two_cells_is_replaced(tmp_path: Path, cell: 
     assert ended.record is not None
     assert ended.record.error == "pretended"
     assert DeadAtFirst.born == 2
+
+
+class WithProcess(Pretended):
+    """Has one of its own, as a real worker does."""
+
+    processes: list[multiprocessing.process.BaseProcess] = []  # noqa: RUF012
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.processes.append(sleeping())
+
+
+def sleeping() -> multiprocessing.process.BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    return process
+
+
+def test_the_workers_end_with_the_run_and_other_processes_of_the_caller_do_not(
+    tmp_path: Path, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "Worker", WithProcess)
+    other = sleeping()
+    assert any(executors.Processes(1, 1).run([([cell], job(tmp_path))]))
+    [own] = WithProcess.processes
+    assert not own.is_alive()
+    assert other.is_alive()
+    other.kill()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Splits, class lists and word vectors gone wrong in any way: read, or one line that names the file."""
 
 import io
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,18 @@ def test_a_file_that_crashes_the_reader_is_one_line_and_the_next_is_read(tmp_pat
             crashes += "crashes the reader" in str(error)
     print(f"{crashes} of 40 crashed the reader")
     assert MatFile(good, ["att"]).matrix("att").shape == (4, 3)
+
+
+def test_a_reader_that_died_between_two_files_is_not_the_fault_of_the_second(tmp_path: Path) -> None:
+    path = tmp_path / "att_splits.mat"
+    path.write_bytes(MATLAB[0])
+    MatFile(path, ["att"])
+    readers = set(multiprocessing.active_children())
+    for reader in readers:
+        reader.kill()
+        reader.join()
+    assert MatFile(path, ["att"]).matrix("att").shape == (4, 3)
+    assert set(multiprocessing.active_children()).isdisjoint(readers)
 
 
 def test_a_matrix_that_declares_terabytes_is_one_line(tmp_path: Path) -> None:
