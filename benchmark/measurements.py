@@ -16,6 +16,7 @@ import torch
 from ablations.variants import Variant, find
 from benchmark.comparisons import COMPARISONS
 from benchmark.neighbours import Neighbours
+from benchmark.profiles import Part, profiled
 from benchmark.shapes import Shape
 from benchmark.timing import Clock, Timed, Work, take_turns
 from benchmark.workloads import PeakProduct, Workbench, operations, peak_memory, peak_product
@@ -70,6 +71,15 @@ class Compared:
     turns: dict[str, Timed]
     failure: str | None
     taken_by_others: float | None
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """The parts of one step of the full model, those that take longest first."""
+
+    shape: str
+    precision: str
+    parts: list[Part]
 
 
 def distinct_rows(shape: Shape, variants: Sequence[Variant]) -> list[Row]:
@@ -136,6 +146,10 @@ class Bench:
             shape.name, precision, "products", FULL_MODEL, (), shape.batch,
             shape.product_flops, peak.flops, None, turns, taken,
         )  # fmt: skip
+
+    def profile(self, shape: Shape, precision: str) -> Profiled:
+        """The full model's step, launched operation by operation on a GPU too."""
+        return Profiled(shape.name, precision, profiled(self._full(shape, precision).ungraphed_step, self.device))
 
     def compare(self, shape: Shape, name: str, precision: str) -> Compared:
         """Two ways of the full model's step; a way that cannot be had here is a line, not the end of the run."""

@@ -19,7 +19,7 @@ from ablations.variants import VARIANTS, Variant, find
 from benchmark import environment, neighbours
 from benchmark.comparisons import COMPARISONS
 from benchmark.display import duration
-from benchmark.measurements import PRECISIONS, WORKS, Bench, Compared, Measured, Row, distinct_rows
+from benchmark.measurements import PRECISIONS, WORKS, Bench, Compared, Measured, Profiled, Row, distinct_rows
 from benchmark.progress import progress
 from benchmark.runner import choose_device
 from benchmark.shapes import Shape, shapes
@@ -27,7 +27,9 @@ from benchmark.timing import clock_of
 from dazle.errors import InputError
 from dazle.files import write_atomic
 
-FORMAT = 1
+FORMAT = 2
+
+One = Measured | Compared | Profiled
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Results:
     shapes: dict[str, dict[str, int]]
     measured: list[Measured]
     compared: list[Compared]
+    profiled: list[Profiled]
 
 
 def run(options: Options) -> str:
@@ -116,7 +119,7 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
     import torch
 
     moments = []
-    found: list[Measured | Compared] = []
+    found: list[One] = []
     with progress("throughput") as told, Bench(device, clock_of(device), options.seconds) as bench:
         rows = {}
         for number, shape in enumerate(chosen, start=1):
@@ -141,12 +144,14 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
     return Results(
         FORMAT, environment.describe(), conditions, {shape.name: shape.sizes() for shape in chosen},
         [each for each in found if isinstance(each, Measured)], [each for each in found if isinstance(each, Compared)],
+        [each for each in found if isinstance(each, Profiled)],
     )  # fmt: skip
 
 
 def _announced(options: Options, rows: Mapping[str, Sequence[Row]], device: str) -> int:
     """How many measurements there will be, said with the least that they take."""
-    of_precision = sum(len(WORKS) * len(of_shape) + 1 for of_shape in rows.values())
+    # The full model's products and profile stand beside its rows.
+    of_precision = sum(len(WORKS) * len(of_shape) + 2 for of_shape in rows.values())
     compared = sum(len(_applicable(options, precision, device)) for precision in options.precisions)
     total = of_precision * len(options.precisions) + compared * len(rows)
     # Three pieces of work take turns in nearly all of them.
@@ -157,12 +162,13 @@ def _announced(options: Options, rows: Mapping[str, Sequence[Row]], device: str)
 
 def _of_shape(
     bench: Bench, shape: Shape, precision: str, rows: Sequence[Row], comparisons: Sequence[str]
-) -> Iterator[Measured | Compared]:
+) -> Iterator[One]:
     with _products_in(precision):
         peak = bench.peak(precision)
         for row, work in product(rows, WORKS):
             yield bench.measure(shape, row, precision, work, peak)
         yield bench.products(shape, precision, peak)
+        yield bench.profile(shape, precision)
         for name in comparisons:
             yield bench.compare(shape, name, precision)
 

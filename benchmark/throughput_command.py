@@ -17,7 +17,7 @@ def throughput(
     precision: Annotated[str, typer.Option(metavar="A,B", help="float32, bf16, and on a GPU tf32.")] = "float32",
     compare: Annotated[
         str, typer.Option(metavar="A,B", help="Ways of the full model's step, or none.")
-    ] = "reference,bf16,compile",
+    ] = "reference,bf16,compile,together,graph",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="On a CPU; all cores where left out.")] = None,
     seconds: Annotated[float, typer.Option(help="For each piece of work, more where it is unsteady.")] = 0.3,

@@ -25,7 +25,7 @@ def test_a_run_measures_writes_and_keeps_raw_times(tmp_path: Path, capsys: pytes
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     page = run(options(tmp_path))
     assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
-    assert capsys.readouterr().err.startswith("6 measurements, 0 s at least")
+    assert capsys.readouterr().err.startswith("7 measurements, 0 s at least")
     assert (tmp_path / "throughput.md").read_text() == page
     assert "the same operations, so measured once: no-test-margin" in page
 
@@ -36,6 +36,8 @@ def test_a_run_measures_writes_and_keeps_raw_times(tmp_path: Path, capsys: pytes
     for each in found["measured"]:
         assert {len(timed["times"]) for timed in each["turns"].values()} == {len(each["turns"]["own"]["times"])}
         assert all(seconds > 0 for timed in each["turns"].values() for seconds in timed["times"] + timed["latencies"])
+    [profiled] = found["profiled"]
+    assert profiled["parts"][0]["seconds"] > 0
     assert all(each["memory"] > 50e6 for each in found["measured"] if each["work"] != "products")
 
     rows = list(csv.DictReader((tmp_path / "throughput.csv").open()))

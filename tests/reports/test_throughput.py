@@ -51,9 +51,28 @@ def run(**changes: Any) -> dict[str, Any]:
             "moments": [{"load": 0.1, "clock_mhz": 2600.0, "gpu": None}],
         },
         "shapes": {"cub": {"batch": 50, "regions": 49, "channels": 2048, "attributes": 312, "classes": 200}},
-        "measured": [own, other, products], "compared": [compared()],
+        "measured": [own, other, products], "compared": [compared()], "profiled": [],
     }  # fmt: skip
     return fields | changes
+
+
+def test_the_profile_names_what_takes_longest_and_sums_the_rest() -> None:
+    parts = [
+        {"operation": "bmm", "sizes": [[1, 9, 64], [1, 64, 144]], "calls": 1.0, "seconds": 0.006},
+        {"operation": "mul", "sizes": [[9, 48], [48]], "calls": 2.0, "seconds": 0.002},
+        *({"operation": f"small{n}", "sizes": [], "calls": 1.0, "seconds": 0.0004} for n in range(5)),
+    ]
+    found = run(profiled=[{"shape": "cub", "precision": "bf16", "parts": parts}])
+    [table] = [each for each in tables(found) if each.name == "throughput-profile"]
+    shown = [[cell.text if cell.text is not None else cell.value for cell in row.cells] for row in table.rows]
+    assert shown[0] == ["cub", "bf16", "bmm", "9 x 64, 64 x 144", 1.0, pytest.approx(6.0), pytest.approx(60.0)]
+    assert shown[1][2:5] == ["mul", "9 x 48, 48", 2.0]
+    assert shown[6][2:] == ["1 others", "", 1.0, pytest.approx(0.4), pytest.approx(4.0)]
+    assert shown[7][2:] == ["all", "", 8.0, pytest.approx(10.0), pytest.approx(100.0)]
+    assert not [below for below in table.notes if "kernels" in below]
+    conditions = found["conditions"] | {"device": "cuda"}
+    [of_gpu] = [each for each in tables(found | {"conditions": conditions}) if each.name == "throughput-profile"]
+    assert [below for below in of_gpu.notes if "kernels" in below]
 
 
 def test_share_of_peak_and_relative_cost_by_hand() -> None:
