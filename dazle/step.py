@@ -8,6 +8,7 @@ would become alone, to the last bit (with one thread on a CPU; tests see to it).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,10 +50,26 @@ class Step:
         """The step as it is launched operation by operation; what there is of the losses."""
         scores = self.scores(regions)
         losses, slope = loss(scores, labels, self.seen, self.loss)
-        scores.backward(slope)  # type: ignore[no-untyped-call]
+        _Sloped.apply(scores, slope).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         parts = losses.total, losses.class_loss, losses.self_calibration
         return tuple(part for part in parts if part is not None)
+
+
+class _Sloped(torch.autograd.Function):
+    """A scalar whose gradient with respect to `scores` is `slope`; nobody reads its value.
+
+    Where a gradient is given to `backward` itself, torch imports its symbolic shapes first, which takes half a second.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, slope: Tensor) -> Tensor:
+        ctx.slope = slope
+        return scores.new_empty(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor, None]:
+        return ctx.slope, None
 
 
 def _side_by_side(models: Sequence[Model], name: str) -> Tensor:
