@@ -17,6 +17,7 @@ from benchmark.cli import main
 from benchmark.gate import exit_code, judge
 from benchmark.measured import measure
 from benchmark.runner import RunOptions, job_of, plan
+from benchmark.side_by_side import groups
 from benchmark.store import make_manifest, write_manifest
 from dazle import attention, losses, training
 from tests.dazle.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
@@ -69,7 +70,8 @@ def test_a_planted_fault_is_named_and_nothing_else(
     options = RunOptions("ablations", (concerned, untouched), ("cub",), source="simulated", out=tmp_path / "out")
     chosen = plan(options)
     write_manifest(chosen.out, make_manifest("ablations", chosen.cells, chosen.conditions, []))
-    assert all(run_cells([cell], job_of(cell, options, chosen))[0].status == "done" for cell in chosen.cells)
+    for group in groups(chosen.cells, workers=1):
+        assert {each.status for each in run_cells(group, job_of(group[0], options, chosen))} == {"done"}
     verdicts = judge(read_accepted(ACCEPTED), measure(chosen.out), only_present=True)
     print([(each.variant, each.word, each.difference, each.p) for each in verdicts])
     assert {each.variant: each.word for each in verdicts} == {concerned: "regressed", untouched: "same"}

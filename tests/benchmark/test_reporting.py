@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,14 +12,8 @@ from benchmark.cli import report
 from benchmark.compare_command import compare
 from benchmark.reporting import write_report
 from dazle.errors import InputError
+from tests.command_line import benchmark
 from tests.reports.writers.test_hostile import compiled
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def benchmark(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmark", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
