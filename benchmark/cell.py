@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dazle.features import FeatureSet
     from dazle.splits import Phase
-    from dazle.training import CurvePoint, Repetition
+    from dazle.training import CurvePoint, Fitted, Repetition
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ def run_cells(cells: Sequence[Cell], job: Job) -> list[Record]:
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     environment.reset_peak_memory()
+    results = None
     try:
         results = _train(cells, job)
     except Exception:
+        failed = traceback.format_exc()
+    if results is None:
+        # Here, and not where it was caught: what the failed group held is free by now, and no error hangs on the next.
         if len(cells) > 1:
             return [record for cell in cells for record in run_cells([cell], job)]
-        results = [{"status": "failed", "error": traceback.format_exc()}]
+        results = [{"status": "failed", "error": failed}]
     seconds = (time.perf_counter() - clock) / len(cells)
     records = [_record(cell, started, seconds, **result) for cell, result in zip(cells, results, strict=True)]
     for record in records:
@@ -151,12 +155,13 @@ def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:
         Repetition(seed, [validated_margin(each, fraction) for fraction in fractions] if each else None, keeper)
         for seed, each, keeper in zip(seeds, validations, keepers, strict=True)
     ]
-    tests, parameters = _phase(one, features, "final", phase, device, repetitions)
+    tests, fitted = _phase(one, features, "final", phase, device, repetitions)
     for cell, keeper in zip(cells, keepers, strict=True):
         if keeper is not None:
             keeper.write(model_path(job.out, cell.id), cell)
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else environment.peak_memory()
-    common = {"status": "done", "parameters": parameters, "peak_memory": peak, "side_by_side": len(cells)}
+    parameters = sum(parameter.numel() for parameter in fitted.model.parameters())
+    common = {"status": "done", "parameters": parameters, "peak_memory": peak, "side_by_side": fitted.side_by_side}
     return [
         common | {"validation": list(validation), "test": test}
         for validation, test in zip(validations, tests, strict=True)
@@ -208,8 +213,8 @@ def _phase(
     phase: "Phase",
     device: "torch.device",
     repetitions: "Sequence[Repetition]",
-) -> tuple[list[PhaseRecord], int]:
-    """A record of each repetition, and how many parameters one model has; `cell`: any of them."""
+) -> "tuple[list[PhaseRecord], Fitted]":
+    """A record of each repetition, and one of what they became; `cell`: any of them."""
     from dazle.training import fit_side_by_side
 
     clock = time.perf_counter()
@@ -230,4 +235,4 @@ def _phase(
         )
         for each in fitted
     ]
-    return records, sum(parameter.numel() for parameter in fitted[0].model.parameters())
+    return records, fitted[0]

@@ -1,7 +1,7 @@
 """Which cells are trained side by side: those that differ in their seeds alone, where a step is small.
 
-Records are equal however cells were put together (`dazle/step.py`), so a run that is continued, or shared by several
-runners, may put them together in other ways.
+Records are equal however cells were put together (`dazle/equal_bits.py`), so a run that is continued, or shared by
+several runners, may put them together in other ways.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ STEP_BYTES = 8 * 2**20
 
 
 def side_by_side(cell: Cell) -> int:
-    """How many such cells train faster together. With several threads, or on a GPU, equal bits are not known."""
+    """How many such cells train faster together. With several threads, or on a GPU, that was never measured."""
     if cell.identity["threads"] != 1 or cell.identity["device"] != "cpu":
         return 1
     regions, channels = cell.dataset.regions
@@ -33,7 +33,7 @@ def groups(cells: Sequence[Cell], workers: int, most: int | None = None) -> list
     for cell in cells:
         apart_from_seed = {key: value for key, value in cell.identity.items() if key != "seed"}
         alike.setdefault(identity_hash(apart_from_seed), []).append(cell)
-    even = max(1, ceil(len(cells) / workers))
+    even = max(1, len(cells) // workers)
     found = []
     for each in alike.values():
         size = min(most or side_by_side(each[0]), even)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from dazle.features import BLOCK_BYTES, FeatureSet
 
-# Regions of one phase up to this size are converted once and stay on the GPU. On a CPU they are converted batch by
-# batch: that costs next to nothing there, and a converted copy would be twice as large as what it is made of.
-RESIDENT_BYTES = 32 * 2**30
+# Regions of one phase stay on the GPU, converted once, where they take up to this share of its free memory: training
+# and evaluation have a reader each. On a CPU they are converted batch by batch: that costs next to nothing there, and a
+# converted copy would be twice as large as what it is made of.
+RESIDENT_SHARE = 0.4
 # More than a few batches ahead only fills memory: reading is either faster than training or slower for good.
 MOST_AHEAD = 8
 
@@ -69,8 +70,7 @@ class RegionReader:
         self.image_bytes = self.shape[0] * self.shape[1] * 2
         self.idle: list[NDArray[np.float16]] = []
         self.converted = torch.empty(0, dtype=dtype, device=device)
-        fits = len(images) * self.image_bytes // 2 * dtype.itemsize <= RESIDENT_BYTES
-        self.resident = self._resident() if device.type == "cuda" and fits else None
+        self.resident = self._resident() if device.type == "cuda" and self._fits() else None
 
     def batches(self, positions: Iterable[Batch]) -> Generator[tuple[Batch, Tensor]]:
         """Each batch of positions with its regions, which are good until the next batch is asked for.
@@ -79,7 +79,8 @@ class RegionReader:
         """
         if self.resident is not None:
             for batch in positions:
-                yield batch, self.resident[torch.from_numpy(batch).to(self.device)]
+                # Without waiting for the device: it may still be at the step before.
+                yield batch, self.resident[torch.from_numpy(batch).to(self.device, non_blocking=True)]
         elif not self.regions.read_ahead:
             for batch in positions:
                 yield batch, self._convert(self._read(batch, self._buffer(len(batch))))
@@ -132,6 +133,10 @@ class RegionReader:
         regions.copy_(torch.from_numpy(buffer[:count]).to(self.device))
         self.idle.append(buffer)
         return regions if norms is None else regions.mul_(torch.from_numpy(norms).to(regions)[:, :, None])
+
+    def _fits(self) -> bool:
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return bool(len(self.images) * self.image_bytes // 2 * self.dtype.itemsize <= RESIDENT_SHARE * free)
 
     def _resident(self) -> Tensor:
         """All of them on the device, a few at a time, so that the memory of the host stays small."""

@@ -3,8 +3,7 @@
 Written out for two reasons: the rows are multiplied into their place, where a concatenation would copy them twice; and
 nothing asks for the gradient of the regions, whose product would be as large as the two that are needed.
 
-The rule: the first dimension S counts models that are trained side by side. A batched product multiplies each of them
-as it would multiply that one alone, to the last bit; that holds for one thread, and tests see to it.
+The rule: the first dimension S counts models that are trained side by side; no product mixes them.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,8 @@ throughput table measures.
 
 Models side by side are repetitions of one training: the same settings and label space, each with a start and batches
 of its own. A step of a small model is a hundred short operations, each of which costs more to call than to do; done
-once for all models they cost little more than for one. No operation mixes models, so each of them becomes what it
-would become alone, to the last bit (with one thread on a CPU; tests see to it).
+once for all models they cost little more than for one. No operation mixes models; whether each of them becomes what it
+would become alone to the last bit is for the machine to say (`dazle/equal_bits.py`).
 """
 
 from collections.abc import Sequence

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dazle.batches import RegionReader, index_batches
 from dazle.config import Settings, TrainingSettings
+from dazle.equal_bits import equal_side_by_side
 from dazle.features import FeatureSet
 from dazle.losses import Loss
 from dazle.metrics import Evaluation
@@ -59,12 +60,16 @@ def schedule(settings: TrainingSettings, images: int) -> Schedule:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, its curve (a point a dict, JSON-able), seconds spent in steps, and images trained on."""
+    """A trained model, its curve (a point a dict, JSON-able), seconds spent in steps, and images trained on.
+
+    `side_by_side`: how many models its steps trained; each has its share of their seconds.
+    """
 
     model: Model
     curve: list[CurvePoint]
     train_seconds: float
     train_images: int
+    side_by_side: int
 
 
 def build(features: FeatureSet, phase: Phase, settings: Settings, *seed: str | int) -> Model:
@@ -108,14 +113,18 @@ def fit_side_by_side(
 ) -> list[Fitted]:
     """Trains and evaluates a model for each repetition, equal to that of its training alone, and faster if small.
 
-    Raises FloatingPointError when scores of one of them are no longer finite.
+    One after the other where this machine does not make them equal side by side. Raises FloatingPointError when scores
+    of one of them are no longer finite.
     """
     plan = schedule(settings.training, len(phase.train))
     models = [build(features, phase, settings, *each.seed).to(device) for each in repetitions]
-    step = Step(models, torch.from_numpy(phase.seen).to(device), settings)
-    reader = RegionReader(
-        features, phase.train, settings.model.normalise_regions, DTYPES[settings.training.precision], device
-    )
+    seen, dtype = torch.from_numpy(phase.seen).to(device), DTYPES[settings.training.precision]
+    if len(models) > 1:
+        shape = (_batch(features, phase, settings), *features.regions.shape[1:])
+        if not equal_side_by_side(models[0], seen, settings, shape, dtype, len(models)):
+            return [fit_side_by_side(features, phase, settings, [each], device)[0] for each in repetitions]
+    step = Step(models, seen, settings)
+    reader = RegionReader(features, phase.train, settings.model.normalise_regions, dtype, device)
     labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
     judge = _Judge(features, phase, settings, device)
     chosen = [
@@ -136,7 +145,8 @@ def fit_side_by_side(
             losses = []
             for batch, regions in islice(read, until - done):
                 side_by_side = regions.view(len(models), -1, *regions.shape[1:])
-                losses.append(step(side_by_side, labels[torch.from_numpy(batch).to(device)].view(len(models), -1)))
+                positions = torch.from_numpy(batch).to(device, non_blocking=True)
+                losses.append(step(side_by_side, labels[positions].view(len(models), -1)))
                 images += side_by_side.shape[1]
             parts = _mean_losses(losses)
             seconds += time.perf_counter() - started
@@ -149,7 +159,14 @@ def fit_side_by_side(
                 if each.on_point is not None:
                     each.on_point(index, curve[-1], model)
     share = seconds / len(models)
-    return [Fitted(model, curve, share, images) for model, curve in zip(models, curves, strict=True)]
+    return [Fitted(model, curve, share, images, len(models)) for model, curve in zip(models, curves, strict=True)]
+
+
+def _batch(features: FeatureSet, phase: Phase, settings: Settings) -> int:
+    """How many images a step sees."""
+    chosen = settings.training
+    labels = features.labels[phase.train]
+    return len(next(index_batches(labels, 1, chosen.batch_size, chosen.balanced_batches, seed=0)))
 
 
 def _mean_losses(losses: Sequence[Loss]) -> list[dict[str, float | None]]:

@@ -42,6 +42,7 @@ def test_every_worker_gets_a_group() -> None:
     cells = planned(variants=["dazle"])
     assert [len(group) for group in groups(cells, workers=2)] == [2, 2]
     assert [len(group) for group in groups(cells[:1], workers=2)] == [1]
+    assert len(groups(planned(), workers=8)) >= 8
 
 
 def test_large_steps_several_threads_and_gpus_are_alone() -> None:
@@ -71,6 +72,18 @@ def test_records_and_models_are_those_of_cells_alone(tmp_path: Path) -> None:
         assert all(torch.equal(kept[name], other_kept[name]) for name in kept)
 
 
+def test_a_margin_that_validation_chose_is_that_of_its_own_seed(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    cells = planned(suite="ablations", variants=["validated-margin"])
+    (tmp_path / "alone").mkdir()
+    together = run_cells(cells, job(tmp_path))
+    alone = [run_cells([cell], job(tmp_path / "alone"))[0] for cell in cells]
+    assert {one.side_by_side for one in together} == {4}
+    margins = [[point.margin for point in one.test.curve] for one in together if one.test]
+    assert margins == [[point.margin for point in one.test.curve] for one in alone if one.test]
+    assert len({str(each) for each in margins}) > 1
+
+
 def test_what_fails_together_is_tried_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = planned(variants=["dazle"])[:3]
     train = cells_module._train
@@ -84,6 +97,8 @@ def test_what_fails_together_is_tried_alone(tmp_path: Path, monkeypatch: pytest.
     records = run_cells(cells, job(tmp_path))
     assert [record.status for record in records] == ["done", "failed", "done"]
     assert "not finite" in str(records[1].error)
+    [alone] = run_cells(cells[1:2], job(tmp_path))
+    assert alone.error == records[1].error
 
 
 def test_of_a_group_another_runner_keeps_its_own_and_done_records_stand(tmp_path: Path) -> None:
