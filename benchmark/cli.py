@@ -111,7 +111,11 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     save_models: Annotated[bool, typer.Option("--save-models", help="Keep the weights of the honest epoch.")] = False,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="A cell that takes longer is ended and recorded as failed.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="A cell that takes longer is ended and recorded as failed; N in one step have N times as long.",
+        ),
     ] = None,
     check: Annotated[Path | None, typer.Option(help="Then check against these accepted results.")] = None,
     rows: Annotated[str, typer.Option(help="Of --check: all rows of the file, or those present in the run.")] = "all",

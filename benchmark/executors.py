@@ -38,14 +38,14 @@ PATIENCE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell that ended; `record` None: another runner holds it now."""
+    """A cell that ended; `record` None: put off, as another runner holds it now or to be tried alone."""
 
     cell: Cell
     record: Record | None
 
 
 class Executor(Protocol):
-    """Runs cells; each one ends exactly once."""
+    """Runs cells; each one ends with a record once, perhaps after having been put off (`Ended`)."""
 
     def run(self, work: Sequence[Work]) -> Iterator[Ended | None]:
         """Yields what ended, and None now and then while nothing does, so that a display can live."""

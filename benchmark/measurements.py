@@ -19,7 +19,7 @@ from benchmark.neighbours import Neighbours
 from benchmark.profiles import Part, profiled
 from benchmark.shapes import Shape
 from benchmark.timing import Clock, Timed, Work, take_turns
-from benchmark.workloads import PeakProduct, Workbench, operations, peak_memory, peak_product
+from benchmark.workloads import PeakProduct, Workbench, operations, peak_memory, peak_product, warm_up_calls
 from dazle.config import Settings
 from dazle.training import DTYPES
 
@@ -167,5 +167,7 @@ class Bench:
         return Workbench(shape, settings_of(shape, find(FULL_MODEL), precision), self.device)
 
     def _turns(self, works: Mapping[str, Work]) -> tuple[dict[str, Timed], float | None]:
+        for work in [*works.values()] * warm_up_calls(self.device):
+            work()
         watch = Neighbours()
         return take_turns(works, self.clock, self.seconds), watch.taken()

@@ -71,6 +71,8 @@ def _gpu_id() -> str:
 
 def gpu(which: str, ask: "Ask | None" = None) -> dict[str, Any] | None:
     """Clocks and other users of a GPU, as nvidia-smi says; None where it does not answer."""
+    import psutil
+
     ask = ask or _nvidia_smi
     form = ["--format=csv,noheader,nounits", f"--id={which}"]
     try:
@@ -78,7 +80,8 @@ def gpu(which: str, ask: "Ask | None" = None) -> dict[str, Any] | None:
         users = ask(["--query-compute-apps=pid", *form]).split()
     except (OSError, subprocess.SubprocessError):
         return None
-    others = [pid for pid in users if pid != str(os.getpid())]
+    own = {str(process.pid) for process in (psutil.Process(), *psutil.Process().children(recursive=True))}
+    others = [pid for pid in users if pid not in own]
     return dict(zip(GPU_FIELDS, values, strict=True)) | {"other_processes": len(others)}
 
 

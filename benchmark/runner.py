@@ -127,7 +127,7 @@ def plan(options: RunOptions) -> Plan:
         notes += tuning_notes
     out = options.out or Path("runs") / f"{suite.name}-{datasets[0].source}"
     workers = options.workers or default_workers(conditions.device, options.threads)
-    memory = _memory(options.memory, workers, cells)
+    memory = _memory(options, workers, cells)
     return Plan(out, cells, conditions, [*notes, *left_out], studies, workers, memory)
 
 
@@ -194,12 +194,13 @@ def _without_semantics(rows: Sequence[Variant], datasets: Sequence[Dataset]) -> 
     return lines
 
 
-def _memory(asked: int | None, workers: int, cells: Sequence[Cell]) -> int:
+def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:
     """Bytes of features for all workers. InputError where they need more to read the files batch by batch."""
+    asked = options.memory
     if asked is None:
         return int(FEATURE_MEMORY * available_memory())
     for cell in {cell.dataset.name: cell for cell in cells}.values():
-        least = least_memory(cell)
+        least = least_memory(cell, options.together)
         if asked // workers < least:
             raise InputError(
                 f"--memory {ceil(asked / MIB)}MiB: {workers} workers need {ceil(workers * least / MIB)}MiB to read "
@@ -208,14 +209,16 @@ def _memory(asked: int | None, workers: int, cells: Sequence[Cell]) -> int:
     return asked
 
 
-def least_memory(cell: Cell) -> int:
+def least_memory(cell: Cell, together: int | None = None) -> int:
     """Bytes of features that a worker holds at least while it reads from the disk; 0 for what is made on the fly."""
     from dazle.training import EVALUATION_BATCH
 
     data = cell.dataset
     regions, channels = data.regions
     # In units of one batch of float16: as it is computed with 2, as it was read 1, those read ahead 2.
-    images = min(data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size * side_by_side(cell)))
+    images = min(
+        data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size * (together or side_by_side(cell)))
+    )
     return images * regions * (channels * 2 + 4) if data.file is not None else 0
 
 

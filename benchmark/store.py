@@ -286,6 +286,7 @@ def _row(out: Path, entry: Entry, data: DatasetEntry) -> dict[str, Any]:
         "seconds": record.seconds if record is not None else float("nan"),
         "images_per_second": test.images_trained / test.train_seconds if test and test.train_seconds else float("nan"),
         "peak_memory": record.peak_memory if record is not None else None,
+        "side_by_side": record.side_by_side if record is not None else None,
         "parameters": record.parameters if record is not None else None,
     }
 

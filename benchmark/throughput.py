@@ -139,6 +139,7 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
         else torch.cuda.get_device_capability(),
         "threads": torch.get_num_threads(),
         "seconds": options.seconds,
+        "compile_mode": "default",
         "moments": moments,
     }
     return Results(

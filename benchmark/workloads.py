@@ -5,6 +5,7 @@ faster than what a suite runs.
 """
 
 import copy
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from benchmark.shapes import Shape
 from benchmark.timing import Clock, Work
 from dazle import reference
 from dazle.config import Settings
+from dazle.graphed import WARM_UP
 from dazle.model import Model
 from dazle.step import Step
 from dazle.training import DTYPES
@@ -112,6 +114,11 @@ class ReferenceStep:
         self.optimiser.step()
 
 
+def warm_up_calls(device: str) -> int:
+    """How many calls there are before a step is what it will be: on a GPU it is captured as a graph on the way."""
+    return WARM_UP + 1 if device == "cuda" else 0
+
+
 def compiled_step(bench: Workbench) -> Work:
     """The same step with the model compiled; the first call compiles, and fails where there is no compiler."""
     bench.compile()
@@ -183,7 +190,7 @@ def _product(size: int, device: str, dtype: torch.dtype) -> Work:
 
 
 def peak_memory(shape: Shape, settings: Settings, device: str, threads: int, what: str) -> int:
-    """Bytes at the peak of `what` (`step` or `inference`), twice; to be called in a process that does nothing else.
+    """Bytes at the peak of `what` (`step` or `inference`), done twice; for a process that does nothing else.
 
     On a CPU the resident memory of the process, on a GPU what was allocated there.
     """
@@ -191,8 +198,11 @@ def peak_memory(shape: Shape, settings: Settings, device: str, threads: int, wha
 
     torch.set_num_threads(threads)
     if device == "cuda":
+        # The process is used again: what is left of the work before does not count.
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     work: Callable[[], object] = getattr(Workbench(shape, settings, device), what)
-    work()
-    work()
+    for _ in range(warm_up_calls(device) + 2):
+        work()
     return torch.cuda.max_memory_allocated() if device == "cuda" else environment.peak_memory()

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -24,19 +25,20 @@ from benchmark import executors, store
 train, ticks = cells._train, count(1)
 
 
-def counted(cell: cells.Cell, job: cells.Job) -> dict[str, Any]:
+def counted(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[str, Any]]:
+    names = {cell.variant.name for cell in group}
     if "TRAININGS" in os.environ:
         handle = os.open(os.environ["TRAININGS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(handle, f"{cell.id}\n".encode())
+        os.write(handle, "".join(f"{cell.id}\n" for cell in group).encode())
         os.close(handle)
     time.sleep(float(os.environ.get("SLOW", 0)))
-    if os.environ.get("KILLED") == cell.variant.name:
+    if os.environ.get("KILLED") in names:
         os.kill(os.getpid(), signal.SIGKILL)
-    if os.environ.get("GREEDY") == cell.variant.name:
+    if os.environ.get("GREEDY") in names:
         take_all_memory()
-    while os.environ.get("HANG") == cell.variant.name:
+    while os.environ.get("HANG") in names:
         time.sleep(1)
-    return train(cell, job)
+    return train(group, job)
 
 
 def take_all_memory() -> None:
