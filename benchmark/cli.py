@@ -46,21 +46,31 @@ Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]
 
 def main() -> None:
     """The command line; ends the process with one of the exit codes above."""
+    _interrupts.clear()
     # A run that is told to end stops its workers as it does at Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except Exception as error:
+        # A native module that is interrupted while it is imported raises an error of its own.
+        if _interrupts:
+            print("interrupted; the same command continues", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
             raise
         print(f"error: {error.filename}: {error.strerror}; make room or choose another folder", file=sys.stderr)
         sys.exit(BAD_INPUT)
 
 
+_interrupts: list[int] = []
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _interrupts.append(number)
     raise KeyboardInterrupt
 
 

@@ -1,10 +1,15 @@
 """Bad input is one line with exit code 2 and no traceback; what only lists names imports nothing heavy."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from benchmark import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,3 +96,24 @@ def test_lists_name_everything() -> None:
 
     said = benchmark("list").stdout
     assert all(name in said for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
+
+
+def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As scipy's do when they are interrupted while they are imported."""
+
+    def imports() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(cli, "app", imports)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+    assert ended.value.code == 130
