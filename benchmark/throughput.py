@@ -61,11 +61,11 @@ class Results:
 
 
 def run(options: Options) -> str:
-    """Measures, writes throughput.json, .csv and .md into `options.out`, and returns the Markdown.
+    """Measures, writes throughput.json, .csv and .md and comparisons.csv into `options.out`, and returns the Markdown.
 
     Raises InputError, before anything is measured, for an option that is not valid and for results in the way.
     """
-    from reports.throughput import results
+    from reports.throughput import comparisons, results
     from reports.throughput_page import page
 
     device = choose_device(options.device)
@@ -75,6 +75,8 @@ def run(options: Options) -> str:
     text = page(found)
     write_atomic(options.out / "throughput.json", json.dumps(found, allow_nan=False))
     write_atomic(options.out / "throughput.csv", results(found).to_csv(index=False))
+    if found["compared"]:
+        write_atomic(options.out / "comparisons.csv", comparisons(found).to_csv(index=False))
     write_atomic(options.out / "throughput.md", text)
     return text
 

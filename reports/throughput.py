@@ -70,6 +70,26 @@ def results(found: Found) -> pd.DataFrame:
     return frame[[*front, *(column for column in frame if column not in front)]]
 
 
+def comparisons(found: Found) -> pd.DataFrame:
+    """One row for each two ways of the step; where one could not be had, `failure` says why and there are no times."""
+    return pd.DataFrame([_comparison(each) for each in found["compared"]])
+
+
+def _comparison(each: Found) -> dict[str, Any]:
+    line = {key: each[key] for key in ("shape", "precision", "name", "about", "failure", "taken_by_others")}
+    if each["failure"]:
+        return line
+    first, second = (each["turns"][name]["times"] for name in ("first", "second"))
+    ratio = paired_ratio(first, second, each["gain"])
+    return line | {
+        "times_as_fast": ratio.median,
+        "times_as_fast_low": ratio.low,
+        "times_as_fast_high": ratio.high,
+        "first_ms": 1000 * spread(first).median,
+        "second_ms": 1000 * spread(second).median,
+    }
+
+
 def _numbers(each: Found) -> dict[str, Any]:
     own, single = spread(each["turns"]["own"]["times"]), spread(each["turns"]["own"]["latencies"])
     share, cost = share_of_peak(each), relative_cost(each)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reports.throughput import relative_cost, results, share_of_peak, tables
+from reports.throughput import comparisons, relative_cost, results, share_of_peak, tables
 from reports.throughput_page import page
 
 STEADY = [1.0, 1.01, 0.99, 1.0, 1.0, 1.02, 0.98, 1.0, 1.0]
@@ -73,6 +73,14 @@ def test_the_profile_names_what_takes_longest_and_sums_the_rest() -> None:
     conditions = found["conditions"] | {"device": "cuda"}
     [of_gpu] = [each for each in tables(found | {"conditions": conditions}) if each.name == "throughput-profile"]
     assert [below for below in of_gpu.notes if "kernels" in below]
+
+
+def test_comparisons_are_numbers_or_the_reason_why_not() -> None:
+    found = run(compared=[compared(), compared(name="compile", turns={}, failure="no C++ compiler")])
+    ratio, missing = comparisons(found).to_dict("records")
+    assert ratio["times_as_fast"] == pytest.approx(3.0)
+    assert (ratio["first_ms"], ratio["second_ms"]) == (pytest.approx(600), pytest.approx(200))
+    assert missing["failure"] == "no C++ compiler" and missing["times_as_fast"] != missing["times_as_fast"]
 
 
 def test_share_of_peak_and_relative_cost_by_hand() -> None:
