@@ -4,25 +4,25 @@ Exit codes: 0 fine; 1 regression; 2 bad usage or input; 3 incomplete (failed or 
 """
 
 import errno
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from benchmark import interrupts
 from benchmark.attention_command import attention
 from benchmark.compare_command import compare
 from benchmark.data_commands import app as data_app
 from benchmark.gate_command import accept, check
+from benchmark.interrupts import INTERRUPTED
 from benchmark.options import names, overrides, protocol_name
 from benchmark.prepare_command import prepare
 from benchmark.throughput_command import throughput
 from benchmark.tune_command import tune
 from dazle.errors import InputError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 # What a disk says that is full or may not be written: no fault of this project.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -46,32 +46,25 @@ Out = Annotated[Path, typer.Argument(help="The output folder of a run.")]
 
 def main() -> None:
     """The command line; ends the process with one of the exit codes above."""
-    _interrupts.clear()
-    # A run that is told to end stops its workers as it does at Ctrl-C.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupts.watch()
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED and interrupts.unsaid():
+            interrupts.say()
+        raise
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except Exception as error:
         # A native module that is interrupted while it is imported raises an error of its own.
-        if _interrupts:
-            print("interrupted; the same command continues", file=sys.stderr)
+        if interrupts.unsaid():
+            interrupts.say()
             sys.exit(INTERRUPTED)
         if not isinstance(error, OSError) or error.errno not in NO_ROOM:
             raise
         print(f"error: {error.filename}: {error.strerror}; make room or choose another folder", file=sys.stderr)
         sys.exit(BAD_INPUT)
-
-
-_interrupts: list[int] = []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _interrupts.append(number)
-    raise KeyboardInterrupt
 
 
 @app.command("list")
@@ -170,7 +163,7 @@ def run(
     try:
         code = runner.run(options)
     except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
+        interrupts.say()
         code = INTERRUPTED
     raise typer.Exit(code)
 

@@ -1,7 +1,6 @@
 """`python -m benchmark data prepare`: from the archives as their owners distribute them to a feature file."""
 
 import importlib
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark import interrupts
 from benchmark.data_commands import Folder, attribute_vectors_of, free_target, summary
+from benchmark.interrupts import INTERRUPTED
 from benchmark.progress import Progress, progress
 from dazle.errors import InputError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dazle.datasets.raw import RawDataset
-
-INTERRUPTED = 130
 
 # What each reader is given beside the images; the others' options are refused, not ignored.
 OPTIONS = {
@@ -94,7 +93,7 @@ def prepare(
         try:
             features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=told)
         except KeyboardInterrupt:
-            print("interrupted; the same command continues", file=sys.stderr)
+            interrupts.say()
             raise typer.Exit(INTERRUPTED) from None
     if rate := told.rate():
         print(rate)

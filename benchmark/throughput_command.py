@@ -1,6 +1,5 @@
 """`python -m benchmark throughput`: what every variant costs on this device."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,8 @@ def throughput(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace measurements in that folder.")] = False,
 ) -> None:
     """Images/s, latency, memory and share of the device's peak for every variant; no data is needed."""
-    from benchmark.cli import INTERRUPTED
+    from benchmark import interrupts
+    from benchmark.interrupts import INTERRUPTED
     from benchmark.options import names
     from benchmark.throughput import Options, run
 
@@ -43,5 +43,5 @@ def throughput(
     try:
         print(run(options))
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        interrupts.say("nothing was written")
         raise typer.Exit(INTERRUPTED) from None

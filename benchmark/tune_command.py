@@ -1,12 +1,12 @@
 """`tune`: its options."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-INTERRUPTED = 130
+from benchmark import interrupts
+from benchmark.interrupts import INTERRUPTED
 
 
 def tune(
@@ -59,6 +59,6 @@ def tune(
     try:
         code = run_studies(options)
     except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
+        interrupts.say()
         code = INTERRUPTED
     raise typer.Exit(code)

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from optuna import Study, Trial, TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage, fail_stale_trials
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -125,6 +126,9 @@ class Worker:
 
     def _value(self, trial: Trial) -> float:
         self.trial = trial.number
+        if isinstance(self.storage, BaseHeartbeat):
+            # The thread that does it may come late: of a worker killed before its first one nobody would ever know.
+            self.storage.record_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER, self.name)
         before = [each for each in counted(self.study.get_trials(deepcopy=False)) if each.number < trial.number]
         if len(before) >= self.job.trials:
