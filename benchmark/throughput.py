@@ -157,6 +157,10 @@ def _announced(options: Options, rows: Mapping[str, Sequence[Row]], device: str)
     of_precision = sum(len(WORKS) * len(of_shape) + 2 for of_shape in rows.values())
     compared = sum(len(_applicable(options, precision, device)) for precision in options.precisions)
     total = of_precision * len(options.precisions) + compared * len(rows)
+    known = {name for precision in options.precisions for name in _applicable(options, precision, device)}
+    for name in options.comparisons:
+        if name not in known:
+            print(f"{name} is not compared: not on {device} in {', '.join(options.precisions)}", file=sys.stderr)
     # Three pieces of work take turns in nearly all of them.
     least = duration(3 * options.seconds * total)
     print(f"{total} measurements, {least} at least (--seconds {options.seconds:g} for each work)", file=sys.stderr)

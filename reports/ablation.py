@@ -190,7 +190,8 @@ def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> t
     if COST[0] in columns:
         notes.append(
             "images/s and MiB (peak memory of the process): medians over seeds, of training beside whatever else the "
-            "machine did, so rows that train alike differ too (the command throughput measures in turns); cost: time "
+            "machine did, so rows that train alike differ too, by tens of percent where it does much (the command "
+            "throughput measures in turns, one seed a step); cost: time "
             f"per image over that of {FULL_MODEL}, seed by seed where both trained with as many others in one step; "
             "seeds in one step share its time and memory"
         )

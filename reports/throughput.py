@@ -179,7 +179,7 @@ def _bounds(measured: Sequence[Found]) -> Table:
         "The products are stacked in the order that is cheaper for a whole step. At peak: at the rate of the fastest "
         "square product, in turns with them.",
         "What the products alone lack of 100 % is lost to their shape; what they lack of the step goes to everything "
-        "else.",
+        "else. The column % of peak of the tables below counts all matrix products of a step.",
     )
     return Table("throughput-bounds", caption, BOUNDS, tuple(_bound(each) for each in measured), below)
 
@@ -203,7 +203,7 @@ def _bound(each: Found) -> Row:
 def _compared(compared: Sequence[Found]) -> Table:
     caption = (
         "Two ways of the full model's training step, in turns: of A over B, the images a second of A (second ms) over "
-        "those of B (first ms)."
+        "those of B (first ms); where several seeds are in one step, ms are those of the whole step."
     )
     return Table("throughput-comparisons", caption, COMPARED, tuple(_pair(each) for each in compared))
 

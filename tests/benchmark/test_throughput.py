@@ -13,7 +13,7 @@ from dazle.errors import InputError
 
 FIELDS: dict[str, Any] = {
     "variants": ("dazle", "no-test-margin", "uniform"), "shapes": ("simulated-sun",), "precisions": ("float32",),
-    "comparisons": ("reference",), "device": "cpu", "threads": 1, "seconds": 0.01, "overwrite": False,
+    "comparisons": ("reference", "graph"), "device": "cpu", "threads": 1, "seconds": 0.01, "overwrite": False,
 }  # fmt: skip
 
 
@@ -25,7 +25,9 @@ def test_a_run_measures_writes_and_keeps_raw_times(tmp_path: Path, capsys: pytes
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     page = run(options(tmp_path))
     assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
-    assert "7 measurements, 0 s at least" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "7 measurements, 0 s at least" in said
+    assert "graph is not compared: not on cpu in float32" in said
     assert (tmp_path / "throughput.md").read_text() == page
     assert "the same operations, so measured once: no-test-margin" in page
 
