@@ -29,7 +29,8 @@ def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, 
         number = (signal.SIGINT, signal.SIGTERM)[interrupted % 2]
         runner.send_signal(number)
         _, said = runner.communicate(timeout=60)
-        if runner.returncode == 0:
+        # Too late: it was done, or already past the point where Python gives signals back to the system.
+        if runner.returncode == 0 or (runner.returncode == -number and (out / "report.html").exists()):
             continue
         interrupted += 1
         assert runner.returncode == 130, said
