@@ -209,7 +209,7 @@ def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:
     return asked
 
 
-def least_memory(cell: Cell, together: int | None = None) -> int:
+def least_memory(cell: Cell, together: int | None) -> int:
     """Bytes of features that a worker holds at least while it reads from the disk; 0 for what is made on the fly."""
     from dazle.training import EVALUATION_BATCH
 

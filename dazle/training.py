@@ -4,6 +4,7 @@
 reported is decided by whoever reads the record.
 """
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -201,6 +202,9 @@ class _Judge:
 
     def __call__(self, models: Sequence[Model], validated: Sequence[float | None]) -> list[CurvePoint]:
         """A point of each model; `validated`: the margin of each, None to use the best one found here."""
+        if len(models) > 1:
+            # Scored from memory of their own, as they would be alone: parts of a stack can be rounded in other ways.
+            models = [copy.deepcopy(model) for model in models]
         scored = self._scores(models)
         return [self._point(*each, margin) for each, margin in zip(scored, validated, strict=True)]
 

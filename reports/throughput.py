@@ -4,16 +4,14 @@ The rule a caller must know: every ratio is taken round by round from times that
 interval of its median; a spread that is wide is said at the number it makes doubtful.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports.table import Cell, Column, Row, Table, gap, slug
-from reports.throughput_profile import profiles
+from reports.throughput_profile import Found, profiles
 from reports.timings import WIDE, Interval, paired_ratio, spread
-
-Found = Mapping[str, Any]
 
 WORKS = {"step": "a training step", "inference": "inference"}
 FEW = 20

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from reports.throughput import Found, tables
+from reports.throughput import tables
+from reports.throughput_profile import Found
 from reports.writers import markdown
 
 # A share of the processors that other processes took from which the page warns.

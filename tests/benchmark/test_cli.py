@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from benchmark import cli
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.command_line import ROOT, command
 
 
 def benchmark(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", *map(str, words)],
+        command(*words),
         cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
