@@ -19,7 +19,7 @@ def progress(name: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.text import Text
 
-    from benchmark.display import duration
+    from benchmark.run.display import duration
 
     class Rate(rich.ProgressColumn):
         def render(self, task: rich.Task) -> Text:

@@ -40,7 +40,7 @@ class _Frozen(BaseModel):
 
 
 class ModelSettings(_Frozen):
-    """How class scores come out of regions (formulas: `dazle/attention.py`)."""
+    """How class scores come out of regions (formulas: `dazle/method/attention.py`)."""
 
     region_attention: Literal["dense", "uniform", "shared", "max", "sparse"] = "dense"
     attribute_attention: Literal["sigmoid", "none", "softmax"] = "sigmoid"
@@ -52,7 +52,7 @@ class ModelSettings(_Frozen):
 
 
 class LossSettings(_Frozen):
-    """Class loss, self-calibration and the margins (formulas: `dazle/losses.py`)."""
+    """Class loss, self-calibration and the margins (formulas: `dazle/method/losses.py`)."""
 
     class_loss: Literal["cross-entropy", "ranking"] = "cross-entropy"
     ce_classes: Literal["all", "seen"] = "all"

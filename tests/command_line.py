@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,8 +16,8 @@ import pytest
 import scipy.io
 import torch
 
-from benchmark.cli import main
-from tests.dazle.small_features import small, write_reference
+from benchmark.cli.main import main
+from tests.dazle.features.small_features import small, write_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("ablations", "benchmark", "dazle", "reports")
@@ -120,7 +120,7 @@ DISGUISES = (plain, array, saved, archive, matlab, hdf5)
 
 
 def features(folder: Path) -> None:
-    from dazle.feature_file import write
+    from dazle.features.feature_file import write
 
     write(folder / "data" / "small.h5", small(attribute_names=tuple("abcde")))
 
@@ -171,12 +171,12 @@ def test_a_pickle_in_disguise_is_refused_and_not_run(
 
 @pytest.mark.parametrize("disguise", DISGUISES)
 def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path: Path) -> None:
-    from benchmark.records import read_record
-    from dazle.backbones import _load
+    from benchmark.cells.records import read_record
     from dazle.datasets.xlsa17 import semantics_beside
     from dazle.datasets.xlsa17_splits import read_splits
     from dazle.errors import InputError
-    from dazle.images import read_image
+    from dazle.extraction.backbones import _load
+    from dazle.extraction.images import read_image
 
     canary = tmp_path / "canary"
     content = disguise(Payload(canary))

@@ -10,11 +10,11 @@ from optuna import Trial, TrialPruned
 
 from benchmark.tuning.space import Space, suggest
 from dazle.config import Settings
-from dazle.features import FeatureSet
-from dazle.model import Model
-from dazle.splits import validation_phase, without_test
-from dazle.training import CurvePoint, fit, schedule
-from reports.selection import averaged
+from dazle.features.feature_set import FeatureSet
+from dazle.features.splits import validation_phase, without_test
+from dazle.method.model import Model
+from dazle.training.fit import CurvePoint, fit, schedule
+from reports.analysis.protocols import averaged
 
 METRICS = ("H", "T1", "AUSUC")
 

@@ -15,7 +15,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.matrix import Cell
+from benchmark.cells.matrix import Cell
 from benchmark.tuning.space import Space, search_space
 from dazle.errors import InputError
 

@@ -15,18 +15,18 @@ from optuna import Study
 
 from ablations import variants
 from ablations.variants import Variant
-from benchmark.datasets import data_folder, resolve
-from benchmark.environment import available_memory
-from benchmark.matrix import Conditions, expand, lacking_semantics
-from benchmark.runner import COMPLETE, FEATURE_MEMORY, INCOMPLETE, choose_device, default_workers
-from benchmark.tuning.outcome import Outcome, make_outcome, write_outcome
-from benchmark.tuning.progress import StudyDisplay
+from benchmark.cells.datasets import data_folder, resolve
+from benchmark.cells.matrix import Conditions, expand, lacking_semantics
+from benchmark.cells.outcome import Outcome, make_outcome, write_outcome
+from benchmark.machine import available_memory
+from benchmark.run.runner import COMPLETE, FEATURE_MEMORY, INCOMPLETE, choose_device, default_workers
+from benchmark.tuning.display import StudyDisplay
 from benchmark.tuning.sampling import PRUNERS, SAMPLERS
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import Spec, finished, open_study, specify
 from benchmark.tuning.worker import Work, work
 from dazle.errors import InputError
-from dazle.splits import FOLDS
+from dazle.features.splits import FOLDS
 
 LOOK_EVERY_SECONDS = 0.5
 
@@ -110,7 +110,7 @@ def _rows(patterns: Sequence[str]) -> list[Variant]:
 
 def tune(options: TuneOptions) -> int:
     """Runs what trials are missing, writes outcomes, figures and the table, and returns the exit code."""
-    from benchmark.tuning.report import write_studies_report
+    from benchmark.reporting.tuning import write_studies_report
 
     chosen = plan(options)
     storage = open_storage(options.storage, chosen.out)

@@ -42,7 +42,7 @@ class Work:
 
 def work(job: Work) -> None:
     """What a process runs; ends it with 2 for bad input and 3 where the storage went away."""
-    from benchmark.executors import prepare_worker
+    from benchmark.run.pools import prepare_worker
 
     prepare_worker(job.spec.cell.identity["threads"])
     try:
@@ -61,7 +61,7 @@ class Worker:
     def __init__(self, job: Work) -> None:
         import torch
 
-        from benchmark.cell import load_features
+        from benchmark.run.train import load_features
         from benchmark.tuning.objective import Objective, tuning_seed
 
         self.job, self.spec = job, job.spec

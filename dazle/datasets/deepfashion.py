@@ -22,9 +22,9 @@ from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset
 from dazle.datasets.xlsa17 import semantics_beside
 from dazle.errors import InputError
-from dazle.feature_file import Progress
-from dazle.features import ClassFold
-from dazle.splits import draw_folds
+from dazle.features.feature_file import Progress
+from dazle.features.feature_set import ClassFold
+from dazle.features.splits import draw_folds
 
 UNSEEN = (12, 15, 2, 19, 29, 30, 26, 44, 42, 48)  # category ids, from 1, in the order of the paper's code
 PARTITIONS = ("train", "val", "test")

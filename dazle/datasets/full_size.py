@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from dazle.config import DATASETS
 from dazle.datasets.published_counts import PUBLISHED
 from dazle.errors import InputError
-from dazle.features import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, normalise
-from dazle.splits import draw_folds
+from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, normalise
+from dazle.features.splits import draw_folds
 from dazle.streams import stream
 
 # Part of the name of the backbone, and so of every fingerprint: raise it when the generator changes what it draws.

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from dazle.backbones import Backbone
 from dazle.datasets.raw import RawDataset, without
 from dazle.errors import InputError
-from dazle.extraction import WorkFile, check_space, extract, reserved
-from dazle.feature_file import check_identity, open_features, write
-from dazle.features import FeatureSet, Places, check
-from dazle.images import file_states, survey
-from dazle.preparation import Preparation
+from dazle.extraction.backbones import Backbone
+from dazle.extraction.extract import WorkFile, check_space, extract, reserved
+from dazle.extraction.images import file_states, survey
+from dazle.extraction.preparation import Preparation
+from dazle.features.feature_file import check_identity, open_features, write
+from dazle.features.feature_set import FeatureSet, Places, check
 
 BATCH = 32
 PACKAGES = ("torch", "torchvision", "pillow")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from dazle.features import FeatureSet
+from dazle.features.feature_set import FeatureSet
 
 if TYPE_CHECKING:
     from dazle.datasets.raw import RawDataset

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dazle.features import ClassFold
+from dazle.features.feature_set import ClassFold
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dazle.config import Settings, preset
-from dazle.features import FeatureSet, Places, Regions, check, normalise
-from dazle.splits import draw_folds
+from dazle.features.feature_set import FeatureSet, Places, Regions, check, normalise
+from dazle.features.splits import draw_folds
 from dazle.streams import stream
 
 # Part of every fingerprint: raise it when the generator changes what it draws.

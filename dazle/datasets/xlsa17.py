@@ -17,8 +17,8 @@ from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset, with_trained_classes
 from dazle.datasets.xlsa17_splits import Splits, read_splits
 from dazle.errors import InputError
-from dazle.features import ClassFold
-from dazle.splits import FOLDS, draw_folds
+from dazle.features.feature_set import ClassFold
+from dazle.features.splits import FOLDS, draw_folds
 
 __all__ = ["Splits", "read", "read_splits", "semantics_beside", "with_attribute_names"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from dazle.datasets.image_folder import plain
 from dazle.datasets.matlab import MatFile
 from dazle.errors import InputError
-from dazle.features import ClassFold
-from dazle.splits import FOLDS
+from dazle.features.feature_set import ClassFold
+from dazle.features.splits import FOLDS
 
 SPLITS = ("proposed", "standard")
 LOCS = ("trainval_loc", "test_seen_loc", "test_unseen_loc", "train_loc", "val_loc")

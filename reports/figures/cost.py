@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports import captions
+from reports.analysis.results import FULL_MODEL, DatasetResults
+from reports.analysis.statistics import summarise
 from reports.figures.style import COLOURS, MARKERS, Picture, finish, new_figure
-from reports.results import FULL_MODEL, DatasetResults
-from reports.statistics import summarise
 from reports.table import slug
+from reports.tables import captions
 
 # So many names fill the height of the figure.
 MOST_NAMES = 10

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports import captions
+from reports.analysis.protocols import PROTOCOLS, Curve
+from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.figures.style import COLOURS, Picture, finish, new_figure
-from reports.results import FULL_MODEL, DatasetResults
-from reports.selection import PROTOCOLS, Curve
 from reports.table import slug
+from reports.tables import captions
 
 
 def curves(results: DatasetResults, protocol: str) -> Picture | None:

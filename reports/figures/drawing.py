@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from reports.analysis.results import DatasetResults
 from reports.figures.cost import cost
 from reports.figures.curves import curves
 from reports.figures.forest import forest
 from reports.figures.seen_unseen import seen_unseen
 from reports.figures.style import Picture, style
-from reports.results import DatasetResults
 
 FIGURES: tuple[Callable[[DatasetResults, str], Picture | None], ...] = (forest, seen_unseen, curves, cost)
 

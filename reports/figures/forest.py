@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports import captions
+from reports.analysis.results import FULL_MODEL, DatasetResults
+from reports.analysis.statistics import PairedDifference
 from reports.figures.style import COLOURS, Picture, finish, new_figure
-from reports.results import FULL_MODEL, DatasetResults
-from reports.statistics import PairedDifference
 from reports.table import slug
+from reports.tables import captions
 
 
 def forest(results: DatasetResults, protocol: str) -> Picture | None:

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports import captions
+from reports.analysis.protocols import chosen_points
+from reports.analysis.results import FULL_MODEL, DatasetResults
+from reports.analysis.statistics import summarise
 from reports.figures.style import Picture, finish, look, new_figure
-from reports.results import FULL_MODEL, DatasetResults
-from reports.selection import chosen_points
-from reports.statistics import summarise
 from reports.table import slug
+from reports.tables import captions
 
 MOST_ROWS = 8
 GRID = 101

@@ -15,11 +15,11 @@ from ablations.variants import AXES, VARIANTS, Variant, find, register
 from dazle.config import PRESETS, Settings, preset
 from dazle.datasets.simulated import simulate, simulated_settings
 from dazle.errors import InputError
-from dazle.features import FeatureSet
-from dazle.losses import loss
-from dazle.model import Model
-from dazle.splits import final_phase
-from dazle.training import build, fit
+from dazle.features.feature_set import FeatureSet
+from dazle.features.splits import final_phase
+from dazle.method.losses import loss
+from dazle.method.model import Model
+from dazle.training.fit import build, fit
 
 # A and C of the real sets; R = 49 and D = 2048 everywhere.
 SHAPES = {"cub": (312, 200), "sun": (102, 717), "awa2": (85, 50), "deepfashion": (1000, 46)}
@@ -167,7 +167,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_all_variants_of_a_seed_see_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    import dazle.training as training
+    import dazle.training.fit as training
 
     draw, seen = training.index_batches, []
 
@@ -185,7 +185,7 @@ def test_all_variants_of_a_seed_see_the_same_batches(monkeypatch: pytest.MonkeyP
 
 
 def test_batches_are_drawn_as_the_reference_draws_them() -> None:
-    from dazle.batches import index_batches
+    from dazle.training.batches import index_batches
 
     labels = np.repeat(np.arange(5), 20)
     for balanced in (True, False):
@@ -198,7 +198,7 @@ def test_batches_are_drawn_as_the_reference_draws_them() -> None:
 
 
 def test_a_balanced_batch_is_one_draw_for_each_class_in_turn() -> None:
-    from dazle.batches import index_batches
+    from dazle.training.batches import index_batches
 
     labels = np.repeat(np.arange(9), np.arange(3, 12))
     random = np.random.default_rng(5)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reports.page import Page, render
+from reports.page.page import Page, render
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

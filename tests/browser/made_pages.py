@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from reports.cells import cell_data
-from reports.page import Page, PageFigure, PageTable, Section
+from reports.page.cells import cell_data
+from reports.page.page import Page, PageFigure, PageTable, Section
 from reports.table import Cell, Column, Mark, Row, Table, gap
 
 EPOCHS = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.page import Page, PageFigure, PageTable, Section
+from reports.page.page import Page, PageFigure, PageTable, Section
 from reports.writers import latex, markdown
 from tests.browser.conftest import PHONE, Browser
 from tests.browser.made_pages import SVG, TRACEBACK, cell, failed, frame, page, table

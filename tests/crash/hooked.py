@@ -19,8 +19,9 @@ from typing import Any
 
 import psutil
 
-from benchmark import cell as cells
-from benchmark import executors, store
+from benchmark.cells import folder as store
+from benchmark.run import pools as executors
+from benchmark.run import train as cells
 
 train, ticks = cells._train, count(1)
 
@@ -71,6 +72,6 @@ if "CLOCK" in os.environ:
     cells.datetime = store.datetime = BackwardClock
 
 if __name__ == "__main__":
-    from benchmark.cli import main
+    from benchmark.cli.main import main
 
     main()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from benchmark.records import read_record
+from benchmark.cells.records import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKED = Path(__file__).with_name("hooked.py")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import store
-from benchmark.records import read_record
+from benchmark.cells import folder as store
+from benchmark.cells.records import read_record
 from tests.crash.runs import SUITE, assert_equal, finish
 
 pytestmark = [

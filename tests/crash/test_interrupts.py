@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark import store
+from benchmark.cells import folder as store
 from tests.crash.runs import SUITE, assert_equal, finish, gone, start, wait_for
 
 SIGNALS = 10

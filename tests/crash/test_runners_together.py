@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import store
+from benchmark.cells import folder as store
 from tests.crash.runs import CELLS, SUITE, assert_equal, start
 
 

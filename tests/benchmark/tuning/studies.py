@@ -6,8 +6,8 @@ from typing import Any
 import optuna
 
 from ablations.variants import find
-from benchmark.datasets import resolve
-from benchmark.matrix import Cell, Conditions, Dataset, expand
+from benchmark.cells.datasets import resolve
+from benchmark.cells.matrix import Cell, Conditions, Dataset, expand
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import Spec, specify
 from benchmark.tuning.worker import Work, Worker

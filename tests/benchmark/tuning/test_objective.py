@@ -8,19 +8,19 @@ import optuna
 import pytest
 import torch
 
-from benchmark.cell import load_features
+from benchmark.run.train import load_features
 from benchmark.tuning.objective import Objective, tuning_seed
 from benchmark.tuning.space import Space, search_space
 from dazle.config import Settings
 from dazle.datasets.xlsa17 import read_splits
 from dazle.errors import InputError
-from dazle.features import ClassFold, FeatureSet, Regions
-from dazle.splits import final_phase, validation_phase, without_test
+from dazle.features.feature_set import ClassFold, FeatureSet, Regions
+from dazle.features.splits import final_phase, validation_phase, without_test
 from dazle.streams import stream
-from dazle.training import fit
-from reports.selection import Honest
+from dazle.training.fit import fit
+from reports.analysis.protocols import Honest
 from tests.benchmark.tuning.studies import dataset
-from tests.dazle.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
+from tests.dazle.features.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 CPU = torch.device("cpu")
@@ -198,7 +198,7 @@ def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.Mo
     features = small()
     phase = validation_phase(features, 1)
     settings = QUICK.changed({"model.semantics": "random"})
-    names = ("dazle.training.stream", "dazle.model.stream", "dazle.semantics.stream")
+    names = ("dazle.training.fit.stream", "dazle.method.model.stream", "dazle.method.semantics.stream")
     for kind, work in (
         ("tuning", lambda: objective(features, settings)(own_settings())),
         ("cells", lambda: [fit(features, phase, settings, (214, "small", seed), CPU) for seed in range(6)]),

@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmark.tuning.outcome import make_outcome
+from benchmark.cells.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
 from benchmark.tuning.worker import Work, Worker

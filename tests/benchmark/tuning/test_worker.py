@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from benchmark.tuning.outcome import make_outcome
+from benchmark.cells.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
 from benchmark.tuning.worker import requeue_dead, sign_of_life

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
-from tests.dazle.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
+from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
 
 CLASSES = {
     "cub": tuple(f"{number:03}.{name}_Bird" for number, name in enumerate("ABCDEFGHI", 1)),

@@ -24,7 +24,7 @@ from tests.dazle.datasets.archives import (
     make_archive,
     write_mats,
 )
-from tests.dazle.small_features import LABELS
+from tests.dazle.features.small_features import LABELS
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "CUB127"
 

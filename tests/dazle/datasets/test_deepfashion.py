@@ -11,7 +11,7 @@ import pytest
 from dazle.datasets import deepfashion
 from dazle.datasets.raw import RawDataset
 from dazle.errors import InputError
-from dazle.features import FeatureSet, Regions, check
+from dazle.features.feature_set import FeatureSet, Regions, check
 from tests.dazle.datasets.deepfashion_archive import (
     ATTRIBUTES,
     CATEGORIES,

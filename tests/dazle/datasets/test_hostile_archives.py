@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dazle.datasets.matlab import MatFile
 from dazle.datasets.xlsa17_splits import LOCS, read_splits
 from dazle.errors import InputError
-from dazle.word_vectors import attribute_vectors
+from dazle.features.word_vectors import attribute_vectors
 from tests.mutations import damaged
 
 FUZZED = settings(suppress_health_check=list(HealthCheck))

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dazle.backbones import Backbone
 from dazle.datasets.prepare import part_regions, prepare
 from dazle.datasets.raw import KeyPoints, RawDataset
 from dazle.errors import InputError
-from dazle.feature_file import verify
-from dazle.features import FeatureSet
-from dazle.preparation import REFERENCE, STRETCHED
-from tests.dazle.small_backbone import mean_colours, small_backbone, write_images
-from tests.dazle.small_features import small
+from dazle.extraction.backbones import Backbone
+from dazle.extraction.preparation import REFERENCE, STRETCHED
+from dazle.features.feature_file import verify
+from dazle.features.feature_set import FeatureSet
+from tests.dazle.extraction.small_backbone import mean_colours, small_backbone, write_images
+from tests.dazle.features.small_features import small
 
 
 def raw_dataset(folder: Path, **changes: Any) -> RawDataset:

@@ -13,7 +13,7 @@ from dazle.datasets.raw import RawDataset, without
 from dazle.datasets.xlsa17 import read_splits
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import CLASSES, FOLDS, ROWS, Archive, cells, column, make_archive, write_mats
-from tests.dazle.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
+from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
 
 READERS: dict[str, Any] = {"cub": cub.read, "sun": sun.read, "awa2": awa2.read}
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.analysis.results import DatasetResults
 from reports.figures import style
 from reports.figures.cost import cost, named
 from reports.figures.curves import curves
 from reports.figures.drawing import draw
 from reports.figures.forest import forest
 from reports.figures.seen_unseen import mean_curve, seen_unseen
-from reports.results import DatasetResults
 from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, rows
 
 TRACE = [(80.0, 0.0), (60.0, 40.0), (0.0, 50.0)]

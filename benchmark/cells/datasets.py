@@ -1,0 +1,122 @@
+"""Which features a run uses: real ones, or simulated ones, never both."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmark.cells.matrix import Dataset
+from dazle.config import DATASETS, preset
+from dazle.errors import InputError
+
+SOURCES = ("auto", "real", "simulated")
+
+
+def data_folder(given: Path | None) -> Path:
+    """The folder of prepared features: `--data`, else $DAZLE_DATA, else `data`."""
+    return given or Path(os.environ.get("DAZLE_DATA") or "data")
+
+
+def feature_path(folder: Path, name: str) -> Path:
+    """Where the prepared features of that name lie; `name` has been checked."""
+    return folder / f"{name}.h5"
+
+
+def resolve(
+    names: Sequence[str] | None, suite_datasets: Sequence[str], source: str, folder: Path
+) -> tuple[list[Dataset], list[str]]:
+    """The datasets of a run and lines that say what was left out and why.
+
+    `auto`: the named or the suite's own datasets that are prepared in `folder` as real; where none is, the simulated
+    ones: prepared as such (`cub-full`), or made on the fly. A dataset that was named and cannot be had from that source
+    raises InputError, so that a table never mixes the two.
+    """
+    if source not in SOURCES:
+        raise InputError(f"--source {source!r} is not one of {', '.join(SOURCES)}")
+    wanted = list(dict.fromkeys(names)) if names else list(suite_datasets)
+    _check_known(wanted, folder)
+    files = [feature_path(folder, name) for name in wanted]
+    prepared = {path.stem: _prepared(path) for path in files if path.is_file()}
+    real = [name for name in prepared if prepared[name].source == "real"]
+    if source == "auto":
+        source = "real" if real else "simulated"
+    if source == "simulated":
+        return [_simulated(name, prepared.get(name), folder) for name in wanted], []
+    missing = [name for name in wanted if name not in real]
+    if missing and (names or not real):
+        raise InputError(_not_real(missing[0], prepared, folder))
+    notes = [f"{name} is left out: it is not prepared in {folder}" for name in missing]
+    return [prepared[name] for name in real], notes
+
+
+def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
+    path = feature_path(folder, name)
+    if name in prepared:
+        return (
+            f"{name!r} ({path}) is simulated, and a table never mixes sources; use --source simulated, or real datasets"
+        )
+    return (
+        f"{name!r} is not prepared in {folder} ({path}); prepare it with `python -m benchmark data`, or use "
+        "--source simulated"
+    )
+
+
+def _check_known(wanted: Sequence[str], folder: Path) -> None:
+    import difflib
+
+    known = sorted({*DATASETS, *(path.stem for path in folder.glob("*.h5"))})
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise InputError(
+                f"unknown dataset {name!r}; the nearest is {near[0]!r} (known: {', '.join(known)}; folder {folder})"
+            )
+
+
+def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:
+    from dazle.datasets import simulated
+
+    if prepared is not None and prepared.source == "simulated":
+        return prepared
+    if name not in simulated.SHAPES:
+        raise InputError(
+            f"{name!r} ({feature_path(folder, name)}) is real; simulated features there are of "
+            f"{', '.join(simulated.SHAPES)}"
+        )
+    shape = simulated.SHAPES[name]
+    return Dataset(
+        name=name,
+        preset=name,
+        source="simulated",
+        backbone="simulated",
+        fingerprint=simulated.fingerprint(name),
+        semantics={"word2vec": "of the generator"},
+        published_counts=False,
+        images=shape.images,
+        regions=(shape.grid[0] * shape.grid[1], shape.channels),
+        attributes=shape.attributes,
+        classes=(shape.seen, shape.unseen),
+        settings=simulated.simulated_settings(name),
+    )
+
+
+def _prepared(path: Path) -> Dataset:
+    from dazle.datasets.published_counts import has_published_counts
+    from dazle.features.feature_file import open_features
+
+    features = open_features(path)
+    images, regions, channels = features.regions.shape
+    return Dataset(
+        name=features.name,
+        preset=features.preset,
+        source=features.source,
+        backbone=features.backbone,
+        fingerprint=features.fingerprint,
+        semantics={name: features.semantics_sha256(name) for name in features.semantics},
+        published_counts=has_published_counts(features),
+        images=images,
+        regions=(regions, channels),
+        attributes=features.attributes.shape[1],
+        classes=(len(features.seen_classes), len(features.unseen_classes)),
+        settings=preset(features.preset),
+        file=path,
+    )

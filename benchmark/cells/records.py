@@ -1,0 +1,139 @@
+"""What a finished cell leaves: one JSON, raw values and curves, statistics never; validated on writing and reading."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from benchmark.cells.matrix import Origin, identity_hash
+from dazle.errors import InputError
+from dazle.files import write_atomic
+
+# Names become names of files in an output folder; these cannot lead out of it.
+CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Percent = Annotated[float, Field(ge=0, le=100.000001, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossParts(Strict):
+    """Means over the steps since the point before; None where the part was not in the loss."""
+
+    total: FiniteFloat
+    class_: FiniteFloat = Field(alias="class")
+    self_calibration: FiniteFloat | None
+
+
+class Point(Strict):
+    """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`.
+
+    None where no image of a seen class is judged (CUB's standard split), and pointing where no place is known.
+    """
+
+    step: NonNegativeInt
+    epoch: FiniteFloat
+    fraction: FiniteFloat
+    S: Percent | None
+    U: Percent
+    H: Percent | None
+    T1: Percent
+    AUSUC: Percent | None
+    margin: FiniteFloat
+    best_margin: FiniteFloat | None
+    best_margin_H: Percent | None
+    seen_unseen: list[tuple[Percent, Percent]] | None = None  # (S, U) along the curve whose area is AUSUC
+    pointing: Percent | None
+    pointing_chance: Percent | None = None
+    loss: LossParts
+    correct: list[NonNegativeInt]
+    correct_T1: list[NonNegativeInt]
+
+
+class PhaseRecord(Strict):
+    """One training: its label space (class ids, which of them seen, images judged of each) and its curve."""
+
+    name: str
+    classes: list[NonNegativeInt]
+    seen: list[bool]
+    images: list[NonNegativeInt]
+    train_images: NonNegativeInt
+    images_trained: NonNegativeInt
+    train_seconds: Seconds
+    seconds: Seconds
+    curve: list[Point]
+
+
+class Record(Strict):
+    """A cell that ended: `done` with its phases, or `failed` with the traceback."""
+
+    version: Literal[1] = 1
+    id: CellId
+    status: Literal["done", "failed"]
+    variant: VariantName
+    dataset: DatasetName
+    seed: NonNegativeInt
+    identity: dict[str, Any]
+    features: dict[str, Any]
+    environment: dict[str, Any]
+    # Of a tuned row. A cell of equal settings is the same one whoever trained it: the manifest says it of every row.
+    tuned: Origin | None = None
+    started: str
+    seconds: Seconds
+    validation: list[PhaseRecord] = []
+    test: PhaseRecord | None = None
+    parameters: NonNegativeInt | None = None
+    peak_memory: NonNegativeInt | None = None  # bytes; of all cells that were trained side by side
+    side_by_side: PositiveInt = 1  # so many; seconds are this cell's share
+    error: str | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        """The id is the hash of the identity, so a record that was changed or moved is not the cell's any more."""
+        if self.status == "done" and (self.test is None or not self.test.curve):
+            raise ValueError("status is done, but there is no test curve")
+        if self.id != identity_hash(self.identity):
+            raise ValueError("the id is not that of the identity")
+        if (self.dataset, self.seed) != (self.identity.get("dataset"), self.identity.get("seed")):
+            raise ValueError("dataset and seed are not those of the identity")
+        return self
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Atomic; a value that is not finite has been refused by then."""
+    write_atomic(path, record.model_dump_json(by_alias=True))
+
+
+def first_problem(error: ValidationError) -> str:
+    """Which key of a file is wrong, and why."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(map(str, problem["loc"])) or "the file"
+    return f"{key} is not valid ({problem['msg']})"
+
+
+def read_record(path: Path) -> Record:
+    """Raises InputError, naming file, key and value, where the file is not a whole record."""
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_problem(error)}; remove the file and run again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); remove the file and run again") from None
+    if record.id != path.stem:
+        raise InputError(f"{path}: holds the record of cell {record.id}; remove the file and run again")
+    return record

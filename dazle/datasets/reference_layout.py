@@ -1,0 +1,227 @@
+"""The HDF5 layout that DAZLE, MSDN, TransZero, GEM-ZSL and others share, turned into our own feature file.
+
+`feature_map` (N, D, h, w), `labels` (N,), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, all 0-based,
+`att` (C, A), `w2v_att` (A, d), and sometimes `original_att`, `train_loc`, `val_loc`. Channels come before
+regions there and are not normalised; here each region is one row of unit length.
+
+Where `train_loc` and `val_loc` are given they carry the leak of xlsa17, images of test_seen: only those of
+their images that are in trainval count.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dazle.errors import InputError
+from dazle.features import hdf5
+from dazle.features.feature_file import Progress, check_identity, check_semantics_name, open_features, write
+from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, check_splits, normalise
+from dazle.features.fingerprint import SPLITS
+from dazle.features.splits import draw_folds
+from dazle.features.word_vectors import check_missing
+
+BACKBONES = {"ResNet_101": "ResNet-101", "EfficientNet_Lite0": "EfficientNet-Lite0"}
+LARGEST_SLAB = 8 * BLOCK_BYTES
+
+
+class ReferenceRegions(Regions):
+    """A `feature_map` (N, D, h, w) seen as regions; raises InputError at an image that is all zero or not finite."""
+
+    in_memory = False
+
+    def __init__(self, maps: h5py.Dataset):
+        images, channels, height, width = maps.shape
+        self.shape = (images, height * width, channels)
+        self._maps = maps
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """(n, R, D) float16."""
+        return np.concatenate([self._convert(self._slab(i, i + 1), i)[0] for i in indices])
+
+    def read_norms(self, indices: np.ndarray) -> np.ndarray:
+        """(n, R) float32."""
+        return np.concatenate([self._convert(self._slab(i, i + 1), i)[1] for i in indices])
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All images in order; every compressed chunk of the source is inflated once."""
+        images, regions, channels = self.shape
+        step = max(1, BLOCK_BYTES // 4 // (regions * channels * 4))
+        slab = self._slab_images(step)
+        for start in range(0, images, slab):
+            maps = self._slab(start, min(start + slab, images))
+            for first in range(0, len(maps), step):
+                yield self._convert(maps[first : first + step], start + first)
+
+    def _slab_images(self, step: int) -> int:
+        """How many images to read at once: whole chunks, or as much of one as fits into memory.
+
+        h5py's own chunks of these files hold hundreds of images, and each slab inflates all it touches.
+        """
+        per_chunk = (self._maps.chunks or (1,))[0]
+        whole = max(1, step // per_chunk) * per_chunk
+        image_bytes = self.shape[1] * self.shape[2] * self._maps.dtype.itemsize
+        return min(whole, max(1, LARGEST_SLAB // image_bytes))
+
+    def _slab(self, start: int, stop: int) -> np.ndarray:
+        return hdf5.rows(self._maps, np.s_[start:stop])
+
+    def _convert(self, maps: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
+        regions, norms = normalise(maps.reshape(*maps.shape[:2], -1).swapaxes(1, 2))
+        wrong = np.flatnonzero(~np.isfinite(norms).all(axis=1) | ~norms.any(axis=1))
+        if wrong.size:
+            image = f"{self._maps.name.lstrip('/')} of image {start + wrong[0]}"
+            found = "all zero" if not norms[wrong[0]].any() else "not finite"
+            raise InputError(f"{self._maps.file.filename}: {image} is {found}; extract the image again")
+        return regions, norms
+
+
+def import_reference(
+    source: Path,
+    target: Path,
+    *,
+    name: str,
+    preset: str,
+    backbone: str | None = None,
+    semantics: Mapping[str, Path] | None = None,
+    allow_missing: bool = False,
+    progress: Progress = lambda done, images: None,
+) -> FeatureSet:
+    """Convert a file of the reference layout into the feature file `target` and return that, opened.
+
+    Everything but the regions is checked before the first of them is written; they are streamed, a few at a
+    time.
+    `semantics` adds (A, d) .npy files under names of their own; an attribute whose vector is all zero, in these or in
+    w2v_att, needs `allow_missing`. Raises InputError for whatever is wrong.
+    """
+    check_identity(name, preset, "real")
+    for key in semantics or {}:
+        check_semantics_name(key)
+    with hdf5.opened(source) as file:
+        describe = described
+        if hdf5.find(file, "feature_map_train") is not None:
+            from dazle.datasets import deepfashion_layout  # it builds on this module
+
+            describe = deepfashion_layout.described
+        features = describe(file, source, name, preset, backbone, semantics or {})
+        for key, vectors in features.semantics.items():
+            check_missing(vectors, (), f"{source}, semantics {key}", allow_missing)
+        write(target, features, progress)
+    return open_features(target)
+
+
+def described(
+    file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
+) -> FeatureSet:
+    """The feature set of an open file, its regions still in the reference layout."""
+    maps = hdf5.dataset(file, "feature_map", "f", 4)
+    provenance: dict[str, Any] = {"made_by": "import of the reference layout", "file": source.name}
+    attributes = hdf5.array(file, "att", "f", 2)
+    if preset == "awa2":
+        provenance["negative_attributes_set_to_0"] = int((attributes < 0).sum())
+        attributes = np.maximum(attributes, 0)
+    lengths = np.linalg.norm(attributes, axis=1, keepdims=True)
+    described = {
+        "name": name,
+        "preset": preset,
+        "source": "real",
+        "fingerprint": "",
+        "regions": ReferenceRegions(maps),
+        "labels": hdf5.array(file, "labels", "iu", 1),
+        "attributes": attributes / np.where(lengths > 0, lengths, 1),
+        "semantics": semantics_of(file, source, semantics, provenance),
+        **{split: indices_at(file, f"{split}_loc") for split in SPLITS},
+        "grid": maps.shape[2:],
+        "places": None,
+        "backbone": backbone or backbone_of(source, maps.shape[1]),
+        "original_attributes": _original(file),
+    }
+    check_splits(FeatureSet(**described, folds=()), str(source))
+    given = _given_fold(file, described["labels"], described["trainval"], provenance)
+    seen = np.unique(described["labels"][described["trainval"]])
+    provenance["folds"] = "drawn from the dataset's name" if given is None else "fold 1 given, 2 and 3 drawn"
+    features = FeatureSet(**described, folds=draw_folds(name, seen, given), provenance=provenance)
+    check(features, str(source))
+    return features
+
+
+def indices_at(file: h5py.File, key: str) -> np.ndarray:
+    """Image indices, sorted. Raises InputError where one is there twice; their range is not looked at."""
+    indices = np.sort(hdf5.array(file, key, "iu", 1))
+    twice = indices[:-1][np.diff(indices) == 0]
+    if twice.size:
+        raise InputError(f"{file.filename}: {key} names image {twice[0]} twice; each image once")
+    return indices
+
+
+def _original(file: h5py.File) -> np.ndarray | None:
+    return None if hdf5.find(file, "original_att") is None else hdf5.array(file, "original_att", "fiu", 2)
+
+
+def backbone_of(source: Path, channels: int) -> str:
+    """What made these features, from the name of the file or the number of channels."""
+    for pattern, backbone in BACKBONES.items():
+        if pattern in source.name:
+            return backbone
+    if channels == 2048:
+        return "ResNet-101"
+    raise InputError(
+        f"{source}: the file name does not say the backbone of these {channels} channels; give it with --backbone"
+    )
+
+
+def semantics_of(
+    file: h5py.File, source: Path, given: Mapping[str, Path], provenance: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """The file's own attribute vectors and the given `.npy` files, by name; says in `provenance` which were given."""
+    own = hdf5.find(file, "w2v_att") is not None
+    if own and "word2vec" in given:
+        raise InputError(f"{source}: already has word2vec (w2v_att); give {given['word2vec']} another name")
+    if not own and "word2vec" not in given:
+        raise InputError(f"{source}: w2v_att is missing; give the vectors with --semantics word2vec=FILE.npy")
+    provenance["semantics"] = {name: path.name for name, path in given.items()}
+    vectors = {"word2vec": hdf5.array(file, "w2v_att", "f", 2)} if own else {}
+    return vectors | {name: npy_vectors(path) for name, path in given.items()}
+
+
+def npy_vectors(path: Path) -> np.ndarray:
+    """(A, d) float32 of a .npy file. Raises InputError where it is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a .npy file of (A, d) attribute vectors")
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a .npy file of numbers; write it with numpy.save") from error
+    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
+        raise InputError(f"{path}: not one (attributes, dimensions) array of floating point numbers")
+    return np.array(vectors, np.float32)
+
+
+def _given_fold(
+    file: h5py.File, labels: np.ndarray, trainval: np.ndarray, provenance: dict[str, Any]
+) -> ClassFold | None:
+    """Class fold 1 from train_loc and val_loc without their test images; None where one is missing."""
+    keys = ("train_loc", "val_loc")
+    if any(hdf5.find(file, key) is None for key in keys):
+        return None
+    parts = [indices_at(file, key) for key in keys]
+    for key, indices in zip(keys, parts, strict=True):
+        if indices.size and not 0 <= indices[0] <= indices[-1] < len(labels):
+            raise InputError(
+                f"{file.filename}: {key} runs {indices[0]}..{indices[-1]}, outside "
+                f"0..{len(labels) - 1}; indices are 0-based"
+            )
+    honest = [np.intersect1d(indices, trainval) for indices in parts]
+    provenance["leak_taken_out"] = int(sum(map(len, parts)) - sum(map(len, honest)))
+    train, validation = (np.unique(labels[indices]) for indices in honest)
+    shared = np.intersect1d(train, validation)
+    if shared.size or not train.size or not validation.size:
+        sizes = f"have {train.size} and {validation.size} classes"
+        found = f"share class {shared[0]}" if shared.size else sizes
+        raise InputError(
+            f"{file.filename}: train_loc and val_loc {found}; they must split the seen classes, "
+            "or be taken out of the file"
+        )
+    return ClassFold(train, validation)

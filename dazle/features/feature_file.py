@@ -1,0 +1,294 @@
+"""The project's own feature file: HDF5, written once, whole or not at all, read image by image.
+
+Datasets: `regions` (N, R, D) float16, `norms` (N, R) float32, `labels`, `attributes`, `splits/<name>`,
+`folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`, and where known `original_attributes`,
+`places/part_regions`, `places/attribute_parts` and `places/present`, `class_names`, `attribute_names`,
+`image_files`. All carry checksums: a flipped byte is an error and never a number. So does what HDF5 itself keeps of
+them, since its format 1.10 (`LIBRARY`): in an older one a flipped byte of an index can lead to the wrong chunk.
+
+Regions are chunked by image and not compressed: training reads single images, and inflating one takes five
+times as long as reading it, even where nine values of ten are zero.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from filelock import FileLock, Timeout
+
+from dazle.config import MADE_SEMANTICS, PRESETS
+from dazle.errors import InputError
+from dazle.features import hdf5
+from dazle.features.added_semantics import with_added
+from dazle.features.feature_set import ClassFold, FeatureSet, Places, check
+from dazle.features.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
+from dazle.features.stored_regions import StoredRegions
+
+FORMAT, VERSION = "dazle features", 1
+LIBRARY = ("v110", "v110")
+CHUNK_BYTES = 2**19
+UNIT_TOLERANCE = 2e-3  # float16 keeps 11 bits, so a length is off by less than 5e-4
+Progress = Callable[[int, int], object]  # is told how many images are done, and how many there are
+
+
+def check_name(name: str, what: str = "name") -> None:
+    """Raise InputError for a name that cannot be a file name on every system."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise InputError(f"{what} {name!r}: use 1 to 64 of a-z, 0-9, - and _, the first a letter or digit")
+    if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]", name):
+        raise InputError(f"{what} {name!r}: is the name of a device on Windows; use another")
+
+
+def check_semantics_name(name: str) -> None:
+    """Raise InputError for a name that attribute vectors cannot have: no file name, or one that `semantics` keeps."""
+    check_name(name, "semantics")
+    if name in MADE_SEMANTICS:
+        raise InputError(f"semantics {name!r}: is a choice of its own and needs no vectors; give these another name")
+
+
+def check_identity(name: str, preset: str, source: str) -> None:
+    """Raise InputError where a stored set would take the name of a dataset that it is not."""
+    check_name(name)
+    if preset not in PRESETS:
+        raise InputError(f"preset {preset!r}: use one of {', '.join(PRESETS)}")
+    if source not in ("real", "simulated"):
+        raise InputError(f"source {source!r}: it is real or simulated")
+    if name in PRESETS and (source, preset) != ("real", name):
+        raise InputError(f"name {name!r} is for real features of the preset {name}; use another name")
+
+
+def write(path: Path, features: FeatureSet, progress: Progress = lambda done, images: None) -> str:
+    """Store a feature set, streaming its regions, and return its fingerprint.
+
+    The file appears under its name only when it is whole and on the disk; what an interrupted run left is
+    replaced. Raises InputError for a set that fails `check`, a name it may not have, a full disk and a second
+    writer.
+    """
+    if path.stem != features.name:
+        raise InputError(f"{path}: features named {features.name!r} are kept in {features.name}.h5")
+    check_identity(features.name, features.preset, features.source)
+    for name in features.semantics:
+        check_name(name, "semantics")
+    check(features)
+    with _new_file(path, features.regions.nbytes) as file:
+        _write_described(file, features)
+        fingerprint = _write_regions(file, features, progress)
+        hdf5.write_text(file, "fingerprint", fingerprint)
+        file.flush()
+        file.attrs["complete"] = True
+    return fingerprint
+
+
+@contextmanager
+def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
+    """A file to fill under a temporary name; it gets its name when the block ends well, else it goes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
+    if needed > free:
+        raise InputError(f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f}; use another folder")
+    partial = path.with_name(f".{path.name}.partial")
+    # HDF5 locks files too, but empties them first; so the lock is beside the file, and its empty file stays.
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(f"{path}: is being written by another run; wait for it to end") from error
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
+    try:
+        partial.unlink(missing_ok=True)
+        with h5py.File(partial, "x", libver=LIBRARY) as file:
+            yield file
+        _sync(partial)
+        os.replace(partial, path)
+        _sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+        lock.release()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_described(file: h5py.File, features: FeatureSet) -> None:
+    arrays = stored_arrays(features)
+    arrays |= {f"semantics/{name}": values.astype("<f4") for name, values in features.semantics.items()}
+    for key in TEXTS:
+        if getattr(features, key):
+            arrays[key] = np.array([text.encode() for text in getattr(features, key)], "S")
+    for key, values in arrays.items():
+        # HDF5 needs at least one element for chunks, and chunks for a checksum.
+        file.create_dataset(key, data=values, fletcher32=True if values.size else None)
+    for key in ("name", "preset", "source", "backbone"):
+        hdf5.write_text(file, key, getattr(features, key))
+    if features.places is not None:
+        file["places"].attrs["tolerance"] = np.int64(features.places.tolerance)
+    hdf5.write_text(file, "format", FORMAT)
+    file.attrs["version"] = VERSION
+    file.attrs["grid"] = np.array(features.grid, "<i8")
+    hdf5.write_text(file, "provenance", json.dumps(features.provenance))
+
+
+def _write_regions(file: h5py.File, features: FeatureSet, progress: Progress) -> str:
+    images, regions, channels = features.regions.shape
+    per_image = regions * channels * 2
+    chunk = (
+        min(images, max(1, CHUNK_BYTES // 8 // per_image)),
+        min(regions, max(1, CHUNK_BYTES // channels // 2)),
+    )
+    stored = file.create_dataset(
+        "regions", (images, regions, channels), "<f2", chunks=(*chunk, channels), fletcher32=True
+    )
+    stored_norms = file.create_dataset("norms", (images, regions), "<f4", fletcher32=True)
+    fingerprint, start = Fingerprint(features), 0
+    for block, norms in features.regions.blocks():
+        stop = start + len(block)
+        stored[start:stop], stored_norms[start:stop] = block, norms
+        fingerprint.add(block, norms)
+        progress(stop, images)
+        start = stop
+    return fingerprint.hexdigest()
+
+
+def stored_source(path: Path) -> str:
+    """`real` or `simulated`: what the file says of itself. Raises InputError where it cannot be read."""
+    with hdf5.opened(path) as file:
+        return str(_header(file, path)["source"])
+
+
+def open_features(path: Path, added: bool = True) -> FeatureSet:
+    """Open a feature file: small arrays are read and checked, the regions stay on disk.
+
+    `added` False leaves out attribute vectors that lie beside the file (`dazle.features.added_semantics`). Raises InputError,
+    one line with the file, for anything that is missing, damaged or contradicts itself.
+    """
+    path = Path(path)
+    with hdf5.opened(path) as file:
+        fields = _header(file, path)
+        fields |= {name: hdf5.array(file, f"splits/{name}", "iu", 1) for name in SPLITS}
+        fields |= {key: _texts(file, key) for key in TEXTS}
+        features = FeatureSet(
+            **fields,
+            regions=StoredRegions(path, _regions_shape(file, path), fields["fingerprint"]),
+            labels=hdf5.array(file, "labels", "iu", 1),
+            attributes=hdf5.array(file, "attributes", "f", 2),
+            semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _semantics(file)},
+            folds=tuple(_fold(file, number) for number in range(1, len(_members(file, "folds")) + 1)),
+            places=_places(file),
+            original_attributes=_optional(file, "original_attributes", "f"),
+        )
+    check(features, str(path))
+    return with_added(features, path) if added else features
+
+
+def verify(path: Path, progress: Progress = lambda done, images: None) -> FeatureSet:
+    """Read a feature file completely and return it opened; memory stays small whatever its size.
+
+    Raises InputError for what `open_features` refuses, for regions that are not finite or not of unit length,
+    and where the fingerprint is not that of the content.
+    """
+    features = open_features(path)
+    fingerprint, start = Fingerprint(features), 0
+    for block, norms in features.regions.blocks():
+        lengths = np.sqrt(np.einsum("nrd,nrd->nr", block, block, dtype=np.float32))
+        fits = np.isfinite(norms) & (np.abs(lengths - (norms > 0)) < UNIT_TOLERANCE)
+        if not fits.all():
+            image, region = np.argwhere(~fits)[0]
+            found = f"length {lengths[image, region]:.4g} (norm {norms[image, region]:.4g})"
+            raise InputError(f"{path}: region {region} of image {start + image} has {found}, not 1; import it again")
+        fingerprint.add(block, norms)
+        start += len(block)
+        progress(start, len(features.labels))
+    if fingerprint.hexdigest() != features.fingerprint:
+        raise InputError(
+            f"{path}: was changed, its fingerprint {features.fingerprint[:12]} is not that of its "
+            "content; import it again"
+        )
+    return features
+
+
+def _header(file: h5py.File, path: Path) -> dict[str, Any]:
+    """Name, preset, source, backbone, fingerprint, provenance and grid."""
+    if hdf5.attribute(file, "format", str) != FORMAT:
+        raise InputError(f"{path}: not a feature file of this project; make one with `data import`")
+    if hdf5.attribute(file, "version", np.integer) != VERSION:
+        raise InputError(f"{path}: not version {VERSION} of the format; import it again")
+    if not hdf5.attribute(file, "complete", np.bool_):
+        raise InputError(f"{path}: half-written, the mark `complete` is missing; import it again")
+    keys = ("name", "preset", "source", "backbone", "fingerprint", "provenance")
+    header: dict[str, Any] = {key: hdf5.attribute(file, key, str) for key in keys}
+    grid = hdf5.attribute(file, "grid", np.ndarray)
+    if None in header.values() or grid is None or grid.shape != (2,) or grid.dtype.kind != "i":
+        raise InputError(f"{path}: one of its attributes {', '.join(keys)}, grid is missing; import it again")
+    if path.stem != header["name"]:
+        raise InputError(f"{path}: holds the features {header['name']!r}; name the file {header['name']}.h5")
+    try:
+        check_identity(header["name"], header["preset"], header["source"])
+        header["provenance"] = dict(json.loads(header["provenance"]))
+    except (InputError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: {error}; import it again") from error
+    return header | {"grid": (int(grid[0]), int(grid[1]))}
+
+
+def _regions_shape(file: h5py.File, path: Path) -> tuple[int, int, int]:
+    regions, norms = hdf5.dataset(file, "regions", "f", 3), hdf5.dataset(file, "norms", "f", 2)
+    if (regions.dtype, norms.dtype, norms.shape) != (np.float16, np.float32, regions.shape[:2]):
+        raise InputError(
+            f"{path}: regions {regions.shape} {regions.dtype}, norms {norms.shape} {norms.dtype}; "
+            "float16 and float32 of the same images are needed, import it again"
+        )
+    return regions.shape
+
+
+def _members(file: h5py.File, key: str) -> list[str]:
+    group = hdf5.find(file, key)
+    return sorted(group) if isinstance(group, h5py.Group) else []
+
+
+def _semantics(file: h5py.File) -> list[str]:
+    names = _members(file, "semantics")
+    for name in names:
+        check_name(name, f"{file.filename}: semantics")
+    return names
+
+
+def _optional(file: h5py.File, key: str, kinds: str) -> np.ndarray | None:
+    return None if hdf5.find(file, key) is None else hdf5.array(file, key, kinds, 2)
+
+
+def _places(file: h5py.File) -> Places | None:
+    group = hdf5.find(file, "places")
+    if group is None:
+        return None
+    tolerance = hdf5.attribute(group, "tolerance", np.integer)
+    if tolerance is None:
+        raise InputError(f"{file.filename}: the attribute tolerance of places is missing; make it again")
+    parts, present = (hdf5.array(file, f"places/{name}", "iu", 2) for name in ("attribute_parts", "present"))
+    regions = hdf5.array(file, "places/part_regions", "i", 2)
+    return Places(regions, parts.astype(bool), present.astype(bool), int(tolerance))
+
+
+def _texts(file: h5py.File, key: str) -> tuple[str, ...]:
+    if hdf5.find(file, key) is None:
+        return ()
+    return tuple(text.decode("utf-8", "replace") for text in hdf5.array(file, key, "S", 1).tolist())
+
+
+def _fold(file: h5py.File, number: int) -> ClassFold:
+    keys = (f"folds/{number}/train_classes", f"folds/{number}/validation_classes")
+    return ClassFold(*(hdf5.array(file, key, "iu", 1) for key in keys))

@@ -1,0 +1,112 @@
+"""The cells of a run as the page embeds them: small enough that five hundred of them open at once.
+
+Settings, environments and tracebacks that cells share are kept once and numbered; percentages are rounded to a tenth.
+What has no value is None.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.analysis.protocols import PROTOCOLS, select
+
+TEXTS = ("dataset", "variant", "status")
+# The columns of the table of cells, and the digits behind the point of numbers that are rounded.
+COLUMNS = ("dataset", "variant", "seed", "status", "epoch", "S", "U", "H", "T1", "seconds")
+DIGITS = {"S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
+# What a curve keeps of a point, with its digits.
+CURVE = {"epoch": 3, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
+LOSS_DIGITS = 3
+MIB = 2**20
+
+
+def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
+    """JSON-ready: columns, the cells in the order of `frame` (a row a cell, as the store gives it), what they share.
+
+    The numbers of a cell are those of `protocol`. Raises ValueError where that is unknown.
+    """
+    chosen = select(frame, protocol).to_dict("records")
+    epochs = {name: select(frame, name)["epoch"].tolist() for name in PROTOCOLS}
+    settings, environments, tracebacks = _Numbered(), _Numbered(), _Numbered()
+    cells = []
+    for place, (row, numbers) in enumerate(zip(frame.to_dict("records"), chosen, strict=True)):
+        cell = {key: row[key] for key in TEXTS} | {"seed": int(row["seed"]), "seconds": _rounded(row["seconds"], 1)}
+        cell |= {key: _rounded(numbers[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
+        cell |= {
+            "about": _about(row),
+            "reported": {
+                name: epoch
+                for name in PROTOCOLS
+                if (epoch := _rounded(epochs[name][place], CURVE["epoch"])) is not None
+            },
+            "measured": _measured(row),
+            "curves": _curves(row),
+            "settings": settings.place(row["identity"] and row["identity"]["settings"]),
+            "environment": environments.place(row["environment"]),
+            "traceback": tracebacks.place(row["traceback"]),
+        }
+        cells.append(cell)
+    return {
+        "columns": [_column(key) for key in COLUMNS],
+        "cells": cells,
+        "settings": settings.values,
+        "environments": environments.values,
+        "tracebacks": tracebacks.values,
+    }
+
+
+def _column(key: str) -> dict[str, Any]:
+    return {"key": key, "kind": "text" if key in TEXTS else "number", "digits": DIGITS.get(key)}
+
+
+class _Numbered:
+    """Distinct values in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int | None:
+        if pd.isna(value):
+            return None
+        key = json.dumps(value, sort_keys=True)
+        if key not in self.places:
+            self.places[key] = len(self.values)
+            self.values.append(value)
+        return self.places[key]
+
+
+def _about(row: dict[Any, Any]) -> str:
+    state = row["status"] if pd.isna(row["error"]) else f"{row['status']}: {row['error']}"
+    change = f"{row['label']}: {row['change']}" if row["change"] else "full model"
+    return f"{state} · {change}"
+
+
+def _measured(row: dict[Any, Any]) -> dict[str, Any]:
+    peak, parameters = row["peak_memory"], row["parameters"]
+    return {
+        "id of the cell": row["cell"],
+        "seconds": _rounded(row["seconds"], 1),
+        "training images a second": _rounded(row["images_per_second"], 0),
+        "peak memory, MiB": None if pd.isna(peak) else round(peak / MIB),
+        "parameters": None if pd.isna(parameters) else int(parameters),
+    }
+
+
+def _curves(row: dict[Any, Any]) -> list[dict[str, Any]]:
+    """Validation's folds, then test; empty for a cell that is not done."""
+    if row["status"] != "done":
+        return []
+    folds = [(f"validation, fold {number}", fold) for number, fold in enumerate(row["validation"], start=1)]
+    return [_curve(name, points) for name, points in [*folds, ("test", row["test"])]]
+
+
+def _curve(name: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    columns = {key: [_rounded(point[key], digits) for point in points] for key, digits in CURVE.items()}
+    return {"name": name, **columns, "loss": [_rounded(point["loss"]["total"], LOSS_DIGITS) for point in points]}
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), digits)

@@ -1,0 +1,118 @@
+"""Bad input is one line with exit code 2 and no traceback; what only lists names imports nothing heavy."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli.main import main as cli
+from tests.command_line import ROOT, command
+
+
+def benchmark(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words),
+        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+RUN = ("run", "--suite", "smoke", "--source", "simulated")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("run", "--suite", "smok"), "unknown suite 'smok'; the nearest is 'smoke'"),
+        ((*RUN, "--variants", "dazel"), "unknown variant 'dazel'; the nearest is 'dazle'"),
+        ((*RUN, "--datasets", "cubs"), "unknown dataset 'cubs'; the nearest is 'cub'"),
+        (("run", "--suite", "smoke", "--source", "real", "--data", "none"), "'cub' is not prepared in none"),
+        ((*RUN, "--source", "fake"), "--source 'fake' is not one of auto, real, simulated"),
+        ((*RUN, "--set", "training.epochs"), "--set 'training.epochs' is not KEY=VALUE"),
+        ((*RUN, "--set", "training.epoch=3"), "unknown setting 'training.epoch'; the nearest is 'training.epochs'"),
+        ((*RUN, "--set", "training.epochs=many"), "setting training.epochs = 'many' is not valid"),
+        ((*RUN, "--set", "model.semantics=glove"), "model.semantics = 'glove' is not among the semantics of cub"),
+        ((*RUN, "--variants", ","), "--variants ',' names nothing; give names with commas between, or leave"),
+        ((*RUN, "--variants", ""), "--variants '' names nothing"),
+        ((*RUN, "--datasets", " , "), "--datasets ' , ' names nothing"),
+        ((*RUN, "--datasets", "../cub"), "unknown dataset '../cub'; the nearest is 'cub'"),
+        ((*RUN, "--timeout", "-3"), "--timeout -3 is not a number of seconds above 0"),
+        ((*RUN, "--seeds", "0"), "--seeds 0 is not a positive number"),
+        ((*RUN, "--seeds", "100000000"), "--seeds 100000000 are too many; up to 1,000 can be run"),
+        ((*RUN, "--rows", "some"), "--rows 'some' is not one of all, present"),
+        (
+            ("run", "--suite", "smoke", "--data", "/nowhere/at/all"),
+            "--data /nowhere/at/all is no folder; correct it, or ask for --source sim",
+        ),
+        ((*RUN, "--folds", "4"), "--folds 4: features have 3 class folds"),
+        ((*RUN, "--device", "tpu"), "--device 'tpu' is not one of auto, cpu, cuda"),
+        (("status", "nowhere"), "nowhere is no output folder of a run"),
+        (("report", "nowhere"), "nowhere is no output folder of a run"),
+        (("report", ".", "--protocol", "best"), "--protocol 'best' is not one of honest, last, oracle"),
+        (("list", "models"), "list 'models': there are variants, suites, datasets"),
+    ],
+    ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, tuple) else "",
+)
+def test_bad_usage_is_one_line(words: tuple[str, ...], line: str, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "out") if words[0] == "run" else ()
+    done = benchmark(*words, *out)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: {line}"), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = benchmark(*RUN, "--out", tmp_path / "file" / "out")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("list",), ("run", "--help"), ("data", "--help")], ids="-".join)
+def test_help_and_list_import_nothing_heavy(words: tuple[str, ...]) -> None:
+    """What takes long is importing; half a second is what is left without these."""
+    code = (
+        "import sys; sys.argv = ['benchmark', *sys.argv[1:]]\n"
+        "from benchmark.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('HEAVY', [m for m in ('torch', 'pandas', 'scipy', 'h5py', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.endswith("HEAVY []\n"), done.stdout + done.stderr
+
+
+def test_lists_name_everything() -> None:
+    from ablations.suites import SUITES
+    from ablations.variants import VARIANTS
+
+    said = benchmark("list").stdout
+    assert all(name in said for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
+
+
+def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As scipy's do when they are interrupted while they are imported."""
+
+    def imports() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(cli, "app", imports)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+    assert ended.value.code == 130

@@ -1,0 +1,298 @@
+"""The command line: `tune`, killed and continued; `run --tuned` and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.cells import folder as store
+from benchmark.cells.outcome import Outcome, read_outcome
+from benchmark.cells.records import read_record
+from benchmark.run.runner import RunOptions, plan, run
+from dazle.errors import InputError
+from tests.command_line import ROOT, benchmark, command
+
+QUICK = ("--source", "simulated", "--set", "training.epochs=1")
+TWO_ROWS = ("tune", "--variant", "dazle,uniform-cal*", "--dataset", "cub", *QUICK, "--folds", "1", "--workers", "1")
+TUNED = ("run", "--suite", "ablations", "--datasets", "cub", *QUICK, "--seeds", "2")
+
+
+def outcome(out: Path, variant: str = "dazle") -> Outcome:
+    return read_outcome(out / "studies" / "cub" / variant / "study.json")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rows with four trials each."""
+    out = tmp_path_factory.mktemp("tuned") / "out"
+    done = benchmark(*TWO_ROWS, "--trials", "4", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "uniform-calibrated on cub: 4 of 4 trials" in done.stderr
+    assert "best H" in done.stderr and "s left" in done.stderr
+    assert "Warning" not in done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def run_of_tuned(tuned: Path) -> Path:
+    out = tuned.parent / "run"
+    done = benchmark(*TUNED, "--variants", "dazle,uniform-calibrated", "--tuned", tuned, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "8 of 8 cells done" in done.stdout
+    return out
+
+
+def test_every_variant_has_the_same_budget_and_the_table_says_so(tuned: Path) -> None:
+    table = (tuned / "tuning.md").read_text(encoding="utf-8")
+    for variant in ("dazle", "uniform-calibrated"):
+        found = outcome(tuned, variant)
+        assert found.budget == 4
+        assert found.trials[0].default
+        assert found.folds == 1
+        assert next(line for line in table.splitlines() if f" {variant} " in line).split("|")[3].strip() == "4"
+    assert "SIMULATED features" in table
+
+
+def test_the_pictures_lie_beside_the_study(tuned: Path) -> None:
+    for variant in ("dazle", "uniform-calibrated"):
+        names = {path.name for path in (tuned / "studies" / "cub" / variant).iterdir()}
+        kinds = ("history", "importances", "slice", "parallel")
+        assert names == {"study.json", *(f"{kind}.{ending}" for kind in kinds for ending in ("svg", "png"))}
+
+
+def test_tuned_again_with_more_trials_it_keeps_those_it_has(tuned: Path, tmp_path: Path) -> None:
+    import shutil
+
+    out = tmp_path / "out"
+    shutil.copytree(tuned, out)
+    wider = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "6", "--out", out)
+    assert wider.returncode == 0
+    assert "dazle on cub: 4 of 6 trials were done before" in wider.stderr
+    assert outcome(out).budget == 6
+    assert outcome(out).trials[:4] == outcome(tuned).trials
+
+
+def test_the_workers_leave_nothing_that_looks_alive(tuned: Path) -> None:
+    assert {path.name for path in (tuned / "workers").iterdir()} <= {"asking.lock"}
+
+
+def test_a_tuned_run_has_each_row_twice_with_the_same_seeds(tuned: Path, run_of_tuned: Path) -> None:
+    manifest = store.read_manifest(run_of_tuned)
+    rows = [(cell.variant, cell.seed) for cell in manifest.cells]
+    names = ("dazle", "uniform-calibrated", "dazle-tuned", "uniform-calibrated-tuned")
+    assert rows == [(name, seed) for name in names for seed in (0, 1)]
+    best = outcome(tuned).best
+    assert best is not None
+    first = manifest.studies[0]
+    assert (first.tuned, first.trials, first.best_trial) == ("dazle-tuned", 4, best.number)
+    report = (run_of_tuned / "report.md").read_text(encoding="utf-8")
+    assert "Tuned rows beside the same rows with their own settings" in report
+    assert (run_of_tuned / "figures" / "tuning" / "cub" / "dazle" / "history.svg").is_file()
+
+
+def test_a_record_names_its_study_and_trial_and_its_identity_does_not(tuned: Path, run_of_tuned: Path) -> None:
+    best = outcome(tuned, "uniform-calibrated").best
+    assert best is not None
+    for entry in store.read_manifest(run_of_tuned).cells:
+        record = read_record(store.record_path(run_of_tuned, entry.id))
+        if entry.variant == "uniform-calibrated-tuned" and not best.default:
+            assert record.tuned is not None
+            assert record.tuned.study == "dazle-benchmark/simulated/cub/uniform-calibrated"
+            assert (record.tuned.trial, record.tuned.trials) == (best.number, 4)
+            for key, value in best.params.items():
+                assert record.identity["settings"][key] == pytest.approx(value)
+        assert "study" not in json.dumps(record.identity)
+
+
+def test_where_the_rows_own_settings_were_best_the_cells_are_the_same(tuned: Path, tmp_path: Path) -> None:
+    def first_is_best(found: dict[str, Any]) -> None:
+        for trial in found["trials"]:
+            trial["value"] = 99.0 if trial["default"] else 1.0
+            trial["state"] = "complete"
+
+    out = changed(tuned, tmp_path, first_is_best)
+    cells = plan(options(out, "dazle")).cells
+    assert [cell.variant.name for cell in cells] == ["dazle", "dazle", "dazle-tuned", "dazle-tuned"]
+    assert [cell.id for cell in cells[:2]] == [cell.id for cell in cells[2:]]
+    assert [cell.origin is None for cell in cells] == [True, True, False, False]
+
+
+def changed(tuned: Path, tmp_path: Path, change: Any, variant: str = "dazle") -> Path:
+    """A copy of the studies, one of them changed."""
+    import shutil
+
+    out = tmp_path / "changed"
+    shutil.copytree(tuned, out)
+    path = out / "studies" / "cub" / variant / "study.json"
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    return out
+
+
+def options(tuned: Path, *variants: str, **others: Any) -> RunOptions:
+    """What `TUNED` asks for."""
+    given = {"seeds": 2, "overrides": {"training.epochs": 1}} | others
+    return RunOptions("ablations", variants, ["cub"], source="simulated", tuned=tuned, **given)
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "other features": (lambda found: found["made_with"].update(features="0"), "was made on other features"),
+    "other budget": (lambda found: found["trials"].pop(), "unequal budgets: dazle on cub has 3 trials, uniform-calib"),
+    "other folds": (lambda found: found.update(folds=3), "unequal folds: dazle on cub has 3 folds, uniform-calib"),
+    "other objective": (lambda found: found.update(objective="T1"), "unequal objectives: dazle on cub has T1"),
+    "nothing complete": (lambda found: [t.update(state="pruned") for t in found["trials"]], "no trial of dazle on cub"),
+    "another study": (lambda found: found.update(variant="sparse"), "holds the study of sparse on cub"),
+    "other seeds": (lambda found: found["made_with"].update(seeds=5), "unequal seeds: dazle on cub has seeds"),
+    "other sampler": (lambda found: found["made_with"].update(sampler="random"), "unequal sampler"),
+    "longer": (lambda found: found["made_with"].update({"training.epochs": 300}), "unequal training.epochs"),
+    "broken": (lambda found: found.pop("trials"), "trials is not valid"),
+    "not a number": (lambda found: found["trials"][0]["params"].update(x="1e5;"), "is not valid"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_studies_that_cannot_serve_are_refused_in_one_line(tuned: Path, tmp_path: Path, what: str) -> None:
+    change, said = REFUSED[what]
+    out = changed(tuned, tmp_path, change)
+    with pytest.raises(InputError) as error:
+        plan(options(out, "dazle", "uniform-calibrated"))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_study_is_refused_in_one_line(tuned: Path) -> None:
+    missing = benchmark(*TUNED, "--variants", "dazle,sparse", "--tuned", tuned, "--dry-run")
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
+    assert "no study of sparse on cub there; make it with `python -m benchmark tune --variant sparse" in missing.stderr
+
+
+def test_a_run_under_other_conditions_than_its_studies_says_so(tuned: Path) -> None:
+    assert plan(options(tuned, "dazle")).notes == []
+    notes = plan(options(tuned, "dazle", overrides={})).notes
+    assert notes == ["dazle-tuned on cub was tuned with training.epochs = 1; here it is 10"]
+
+
+def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of_tuned: Path, tmp_path: Path) -> None:
+    def another_is_best(found: dict[str, Any]) -> None:
+        number = 1 + found["trials"].index(max(found["trials"], key=lambda trial: trial["value"] or 0))
+        found["trials"][number % 4].update(value=100.0, state="complete")
+
+    out = changed(tuned, tmp_path, another_is_best)
+    with pytest.raises(InputError, match=r"dazle-tuned on cub = trial . of 4, this one has trial .* another --out"):
+        run(options(out, "dazle", "uniform-calibrated", out=run_of_tuned))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--trials", "0"), "--trials 0 is not a positive number"),
+        (("--trials", "1", "--objective", "S"), "--objective 'S' is not one of H, T1, AUSUC"),
+        (("--trials", "1", "--sampler", "grid"), "--sampler 'grid' is not one of tpe, random, gp"),
+        (("--trials", "1", "--pruner", "x"), "--pruner 'x' is not one of median, halving, hyperband, none"),
+        (("--trials", "1", "--folds", "4"), "features have 3 class folds"),
+        (("--trials", "1", "--set", "training.learning_rat=1"), "the nearest is 'training.learning_rate'"),
+        (("--trials", "1", "--variant", "dazel"), "the nearest is 'dazle'"),
+        (("--trials", "1", "--variant", ""), "--variant '' names nothing"),
+        (("--trials", "1", "--dataset", ""), "--dataset '' names nothing"),
+        (("--trials", "1", "--dataset", "cup"), "the nearest is 'cub'"),
+        (("--trials", "1", "--variant", "glove"), "it has no attribute vectors 'glove'"),
+        (("--trials", "1", "--storage", "nonsense"), "is no storage URL"),
+        (("--trials", "1", "--out", "/proc/nothing"), "cannot be written"),
+    ],
+)
+def test_bad_options_are_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    refused = benchmark(
+        "tune", "--variant", "dazle", "--dataset", "cub", "--source", "simulated", "--out", tmp_path, *words
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert said in refused.stderr
+
+
+def test_a_study_made_with_other_settings_leaves_with_2(tuned: Path) -> None:
+    other = benchmark(*TWO_ROWS, "--trials", "4", "--set", "loss.lambda=0.2", "--out", tuned)
+    assert other.returncode == 2
+    assert other.stderr.count("\n") == 1
+    assert "was made with loss.lambda = 0.1, this command has 0.2" in other.stderr
+
+
+@pytest.mark.slow
+def test_trials_that_fail_are_in_the_outcome_and_the_command_leaves_with_3(tmp_path: Path) -> None:
+    done = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "2", "--set", "training.learning_rate=1e30",
+                     "--out", tmp_path)  # fmt: skip
+    assert done.returncode == 3
+    found = outcome(tmp_path)
+    assert [trial.state for trial in found.trials] == ["failed", "failed"]
+    assert all("FloatingPointError" in (trial.why or "") for trial in found.trials)
+    assert "no trial is complete; the last one: FloatingPointError" in done.stdout
+    assert not list(tmp_path.rglob("*.svg"))
+
+
+SLOW = ("tune", "--variant", "dazle", "--dataset", "cub", "--source", "simulated", "--trials", "4", "--folds", "1",
+        "--pruner", "none")  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_killed_or_interrupted_it_continues(tmp_path: Path, number: signal.Signals) -> None:
+    import psutil
+
+    journal = tmp_path / "journal.log"
+    with subprocess.Popen(
+        command(*SLOW, "--out", tmp_path), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as tuner:
+        # Two trials run by then, of seven settings each.
+        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
+        children = [child.pid for child in psutil.Process(tuner.pid).children(recursive=True)]
+        tuner.send_signal(number)
+        _, said = tuner.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert tuner.returncode == 130
+        assert b"interrupted; the same command continues" in said
+        assert b"Traceback" not in said
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":6,"worker_id":"kil')
+    again = benchmark(*SLOW, "--out", tmp_path)
+    assert again.returncode == 0, again.stderr
+    found = outcome(tmp_path)
+    dead = [trial for trial in found.trials if not trial.counts]
+    assert found.budget == 4
+    assert dead
+    for trial in dead:
+        assert trial.why == "its worker died (killed, or out of memory); tried again"
+        assert any(each.counts and each.params == trial.params for each in found.trials)
+    counting = [tuple(trial.params.values()) for trial in found.trials if trial.counts]
+    assert len(set(counting)) == 4
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path) -> None:
+    import psutil
+
+    journal = tmp_path / "journal.log"
+    with subprocess.Popen(
+        command(*SLOW, "--workers", "2", "--out", tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as tuner:  # fmt: skip
+        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
+        children = psutil.Process(tuner.pid).children(recursive=True)
+        worker = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))
+        os.kill(worker.pid, signal.SIGKILL)
+        assert tuner.wait(timeout=120) == 0
+    found = outcome(tmp_path)
+    assert found.budget == 4
+    assert sum(not trial.counts for trial in found.trials) == 1
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,102 @@
+"""Faults planted in the method are caught by name against the accepted results; rows they do not touch stay the same.
+
+Cells are trained in this process, so that the patch reaches them. A split that leaks would raise H and pass any gate:
+it is caught where splits are read (last test; for archives `tests/dazle/datasets/test_xlsa17.py`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.cells.folder import make_manifest, write_manifest
+from benchmark.cli.main import main
+from benchmark.gate.accepted import read_accepted
+from benchmark.gate.candidate import measure
+from benchmark.gate.verdicts import exit_code, judge
+from benchmark.run.runner import RunOptions, job_of, plan
+from benchmark.run.side_by_side import groups
+from benchmark.run.train import run_cells
+from dazle.method import attention, losses
+from dazle.training.fit import fit as training
+from tests.dazle.features.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
+
+ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
+
+
+def flipped_sign(patch: pytest.MonkeyPatch) -> None:
+    right = losses.self_calibration
+    patch.setattr(losses, "self_calibration", lambda *given: tuple(-part for part in right(*given)))
+
+
+def wrong_axis(patch: pytest.MonkeyPatch) -> None:
+    def over_attributes(products: torch.Tensor, sizes: attention.Sizes) -> tuple[torch.Tensor, ...]:
+        logits, values = torch.split(products, [sizes[0], sum(sizes[1:])], dim=2)
+        alpha = logits.softmax(dim=2)
+        values = values.view(*values.shape[:2], len(sizes) - 1, sizes[-1])
+        return alpha, *(alpha[:, :, None] * values).sum(dim=1).unbind(1)
+
+    patch.setitem(attention.REGION_SUMS, "dense", over_attributes)
+
+
+def shuffled_semantics(patch: pytest.MonkeyPatch) -> None:
+    right = training.initial_semantics
+
+    def shuffled(*given) -> torch.Tensor:
+        rows = right(*given)
+        return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+
+    patch.setattr(training, "initial_semantics", shuffled)
+
+
+@pytest.mark.parametrize(
+    ("fault", "concerned", "untouched"),
+    [
+        (flipped_sign, "dazle", "lambda-0"),
+        (wrong_axis, "dense-calibrated", "uniform"),
+        # Trained vectors find their way back, and rows of an identity have no order: this is who needs the right ones.
+        (shuffled_semantics, "fixed-word-vectors", "one-hot"),
+    ],
+)
+def test_a_planted_fault_is_named_and_nothing_else(
+    fault: Callable[[pytest.MonkeyPatch], None],
+    concerned: str,
+    untouched: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fault(monkeypatch)
+    options = RunOptions("ablations", (concerned, untouched), ("cub",), source="simulated", out=tmp_path / "out")
+    chosen = plan(options)
+    write_manifest(chosen.out, make_manifest("ablations", chosen.cells, chosen.conditions, []))
+    for group in groups(chosen.cells, workers=1):
+        assert {each.status for each in run_cells(group, job_of(group[0], options, chosen))} == {"done"}
+    verdicts = judge(read_accepted(ACCEPTED), measure(chosen.out), only_present=True)
+    print([(each.variant, each.word, each.difference, each.p) for each in verdicts])
+    assert {each.variant: each.word for each in verdicts} == {concerned: "regressed", untouched: "same"}
+    assert exit_code(verdicts) == 1
+
+
+@pytest.mark.parametrize("split", ["test_seen", "test_unseen"])
+def test_a_feature_file_whose_splits_leak_ends_with_2_before_any_training(
+    split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import h5py
+
+    from dazle.features.feature_file import write
+
+    path = tmp_path / "leaky.h5"
+    write(path, small(name="leaky"))
+    tests = {"test_seen": TEST_SEEN, "test_unseen": TEST_UNSEEN}[split]
+    with h5py.File(path, "r+") as file:
+        del file[f"splits/{split}"]
+        file[f"splits/{split}"] = np.sort(np.append(tests, TRAINVAL[0]))
+    words = ["benchmark", "run", "--suite", "smoke", "--datasets", "leaky", "--data", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"trainval and {split} share 1 images" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

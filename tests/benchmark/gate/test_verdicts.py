@@ -1,0 +1,262 @@
+"""The verdicts, one case each, on made runs; what is compared with what, and by which test."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.gate.accepted import Accepted, Metric
+from benchmark.gate.candidate import Measured, measure
+from benchmark.gate.verdicts import ALPHA, exit_code, judge, noted, p_worse
+from reports.analysis.statistics import holm
+from tests.benchmark.made_run import ENVIRONMENT, make_run
+
+BASE = {
+    "dazle": [70.0, 72.0, 71.0, 73.0, 70.5, 71.5],
+    "uniform": [30.0, 31.0, 29.0, 30.5, 30.2, 29.8],
+    "dense-gated-uncalibrated": [60.0, 61.0, 59.0, 60.5, 60.2, 59.8],
+}
+JITTER = [0.1, -0.1, 0.2, -0.2, 0.15, -0.15]
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """measure(make_run(..)), each in a folder of its own."""
+    count = iter(range(99))
+
+    def made(values: dict[str, Any], **options: Any) -> Measured:
+        return measure(make_run(tmp_path / str(next(count)), values, **options))
+
+    return made
+
+
+@pytest.fixture
+def accepted(run) -> Accepted:
+    return run(BASE).results
+
+
+def moved(by: float, jitter: list[float] = JITTER, row: str = "dazle") -> dict[str, Any]:
+    return BASE | {row: [value + by + noise for value, noise in zip(BASE[row], jitter, strict=True)]}
+
+
+def words(verdicts) -> dict[str, str]:
+    return {verdict.variant: verdict.word for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "code"),
+    [
+        (BASE, "same", 0),
+        (moved(-3), "regressed", 1),
+        (moved(+3), "improved", 0),
+        (moved(-0.4), "same", 0),
+        (moved(-0.4, [0] * 6), "same", 0),
+        (moved(-0.6, [0] * 6), "regressed", 1),
+        (moved(+0.6, [0] * 6), "improved", 0),
+        (moved(-3, [3, -3, 2.5, -2.5, 3.5, -3.5]), "same", 0),
+        (BASE | {"dazle": [*BASE["dazle"][:5], None]}, "missing", 3),
+        (BASE | {"dazle": [None] * 6}, "missing", 3),
+    ],
+    ids=["equal", "drop", "rise", "in tolerance", "in tolerance, no spread", "drop, no spread", "rise, no spread",
+         "noise", "a cell missing", "all cells missing"],
+)  # fmt: skip
+def test_a_row_gets_its_verdict_and_no_other_does(run, accepted, values, word, code) -> None:
+    verdicts = judge(accepted, run(values))
+    assert words(verdicts) == {"uniform": "same", "dense-gated-uncalibrated": "same", "dazle": word}
+    assert exit_code(verdicts) == code
+
+
+def test_a_verdict_says_what_it_compared(run, accepted) -> None:
+    verdict = judge(accepted, run(moved(-3)))[0]
+    assert (verdict.word, verdict.dataset, verdict.metric, verdict.tolerance) == ("regressed", "cub", "H", 0.5)
+    assert verdict.accepted == pytest.approx(np.mean(BASE["dazle"]))
+    assert verdict.difference == pytest.approx(-3)
+    alone = stats.ttest_1samp(np.array(JITTER) - 3, -0.5, alternative="less").pvalue
+    assert verdict.p == pytest.approx(3 * alone)
+
+
+def test_the_worst_verdict_comes_first_and_decides(run, accepted) -> None:
+    values = moved(-3) | {"uniform": [None] * 6}
+    verdicts = judge(accepted, run(values))
+    assert [verdict.word for verdict in verdicts] == ["regressed", "missing", "same"]
+    assert exit_code(verdicts) == 1
+
+
+def test_rows_that_were_never_meant_are_left_out_only_where_asked(run, accepted) -> None:
+    narrow = run({"dazle": BASE["dazle"]})
+    assert words(judge(accepted, narrow))["uniform"] == "missing"
+    assert exit_code(judge(accepted, narrow)) == 3
+    assert words(judge(accepted, narrow, only_present=True)) == {"dazle": "same"}
+    assert exit_code(judge(accepted, narrow, only_present=True)) == 0
+
+
+def test_a_row_that_was_meant_and_is_not_there_is_missing_in_either_mode(run, accepted) -> None:
+    lacking = run({"dazle": BASE["dazle"], "uniform": [*BASE["uniform"][:5], None]})
+    assert words(judge(accepted, lacking, only_present=True)) == {"dazle": "same", "uniform": "missing"}
+
+
+def test_a_run_without_a_record_or_a_row_of_the_file_never_passes(run, accepted) -> None:
+    empty = run({"dazle": [None] * 6})
+    assert exit_code(judge(accepted, empty, only_present=True)) == 3
+    other = run({"one-hot": BASE["dazle"]})
+    verdicts = judge(accepted, other, only_present=True)
+    assert words(verdicts) == {"one-hot": "new"}
+    assert exit_code(verdicts) == 3
+
+
+def test_fewer_repetitions_are_missing_and_more_are_not_looked_at(run, accepted) -> None:
+    fewer = run({"dazle": BASE["dazle"][:5]})
+    verdict = judge(accepted, fewer, only_present=True)[0]
+    assert (verdict.word, verdict.why) == ("missing", "5 of 6 repetitions")
+    more = run({"dazle": [*BASE["dazle"], 1.0]})
+    assert words(judge(accepted, more, only_present=True)) == {"dazle": "same"}
+
+
+def test_a_new_row_is_new_and_one_that_lacks_cells_is_missing(run, accepted) -> None:
+    verdicts = judge(accepted, run(BASE | {"one-hot": BASE["dazle"]}))
+    assert words(verdicts)["one-hot"] == "new"
+    assert exit_code(verdicts) == 0
+    assert words(judge(accepted, run(BASE | {"one-hot": [None] * 6})))["one-hot"] == "missing"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"overrides": {"training.epochs": 3}}, "training.epochs 10 accepted, 3 here"),
+        ({"folds": 3}, "folds 1 accepted, 3 here"),
+    ],
+    ids=["settings", "folds"],
+)
+def test_what_means_something_else_is_incomparable_and_named(run, accepted, options, why) -> None:
+    verdicts = judge(accepted, run(BASE, **options))
+    assert {(verdict.word, verdict.why) for verdict in verdicts} == {("incomparable", why)}
+    assert exit_code(verdicts) == 2
+
+
+def test_other_features_and_another_source_are_incomparable(run, accepted, monkeypatch) -> None:
+    monkeypatch.setattr("dazle.datasets.simulated.GENERATOR_VERSION", 99)
+    verdict = judge(accepted, run(BASE))[0]
+    assert verdict.word == "incomparable"
+    assert verdict.why.startswith("features ")
+    real = accepted.model_copy(
+        update={
+            "datasets": [
+                accepted.datasets[0].model_copy(update={"basis": {**accepted.datasets[0].basis, "source": "real"}})
+            ]
+        }
+    )
+    monkeypatch.undo()
+    assert judge(real, run(BASE))[0].why == "source real accepted, simulated here"
+
+
+def test_a_row_whose_own_change_is_another_is_incomparable(run, accepted) -> None:
+    rows = [
+        row.model_copy(update={"changes": {**row.changes, "loss.lambda": 0.3}}) if row.variant == "uniform" else row
+        for row in accepted.rows
+    ]
+    verdicts = judge(accepted.model_copy(update={"rows": rows}), run(BASE))
+    assert verdicts[0].variant == "uniform"
+    assert verdicts[0].why == "loss.lambda 0.3 accepted, 0.1 here"
+    assert words(verdicts)["dazle"] == "same"
+
+
+def test_threads_and_surroundings_are_noted_and_compared(run, accepted) -> None:
+    there = ENVIRONMENT | {"processor": "another", "versions": {"torch": "3"}}
+    other = run(BASE, threads=2, environment=there)
+    assert set(words(judge(accepted, other)).values()) == {"same"}
+    assert noted(accepted, other) == [
+        "threads 1 accepted, 2 here", "processor made accepted, another here", "torch 2 accepted, 3 here"
+    ]  # fmt: skip
+
+
+def test_another_package_version_is_noted(run, accepted, monkeypatch) -> None:
+    monkeypatch.setattr("benchmark.cells.matrix.__version__", "99")
+    monkeypatch.setattr("benchmark.__version__", "99")
+    newer = run(BASE)
+    assert set(words(judge(accepted, newer)).values()) == {"same"}
+    assert any(line.endswith("99 here") and line.startswith("package ") for line in noted(accepted, newer))
+
+
+def test_repetitions_of_another_base_seed_are_no_pairs(run, accepted) -> None:
+    """Paired by number, this drop has no spread; as the draws they are, it has one."""
+    values = BASE | {"dazle": [value - 0.6 for value in BASE["dazle"]]}
+    assert words(judge(accepted, run(values)))["dazle"] == "regressed"
+    other = run(values, base_seed=1)
+    verdict = next(each for each in judge(accepted, other) if each.variant == "dazle")
+    assert verdict.word == "same"
+    assert "Welch" in noted(accepted, other)[0]
+    assert words(judge(accepted, run(moved(-20), base_seed=1)))["dazle"] == "regressed"
+
+
+def test_tolerances_are_the_rows_own_or_the_metrics(run, accepted) -> None:
+    dropped = run(moved(-3))
+    wide = [row.model_copy(update={"tolerance": {"H": 5.0}}) for row in accepted.rows]
+    assert words(judge(accepted.model_copy(update={"rows": wide}), dropped))["dazle"] == "same"
+    narrow = {**accepted.metrics, "H": Metric(tolerance=None), "T1": Metric(tolerance=0.5)}
+    verdict = judge(accepted.model_copy(update={"metrics": narrow}), dropped)[0]
+    assert (verdict.word, verdict.metric, verdict.variant) == ("regressed", "T1", "dazle")
+
+
+def test_a_metric_of_which_less_is_better(run, accepted) -> None:
+    lower = {**accepted.metrics, "H": Metric(better="lower", tolerance=0.5)}
+    turned = accepted.model_copy(update={"metrics": lower})
+    verdict = judge(turned, run(moved(+3)))[0]
+    assert (verdict.word, verdict.variant) == ("regressed", "dazle")
+    assert verdict.accepted == pytest.approx(np.mean(BASE["dazle"]))
+    assert words(judge(turned, run(moved(-3))))["dazle"] == "improved"
+
+
+def test_p_values_are_those_of_scipy_and_of_the_means_without_spread() -> None:
+    old, new = np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.5, 1.0])
+    assert p_worse(old, new, 0.5, paired=True) == stats.ttest_rel(new, old - 0.5, alternative="less").pvalue
+    assert (
+        p_worse(old, new, 0.5, paired=False)
+        == stats.ttest_ind(new, old - 0.5, equal_var=False, alternative="less").pvalue
+    )
+    flat = np.ones(3)
+    assert p_worse(flat, flat - 0.5, 0.5, paired=True) == p_worse(flat, flat - 0.5, 0.5, paired=False) == 1
+    assert p_worse(flat, flat - 0.6, 0.5, paired=True) == p_worse(flat, flat - 0.6, 0.5, paired=False) == 0
+
+
+def test_a_claim_that_held_and_does_not_any_more_has_regressed(run, accepted) -> None:
+    """Without attention the full model is as good: the row that got better is improved, and the claim is lost."""
+    assert accepted.claims["dense-beats-none-in-the-full-model on cub"] == "by construction"
+    level = run(BASE | {"uniform": BASE["dazle"]})
+    verdict = judge(accepted, level)[0]
+    assert (verdict.word, verdict.variant, verdict.metric) == (
+        "regressed",
+        "dense-beats-none-in-the-full-model",
+        "claim",
+    )
+    assert verdict.why.startswith("by construction accepted, undecided here: Dense region attention beats")
+    assert exit_code(judge(accepted, level)) == 1
+    assert words(judge(accepted, level))["uniform"] == "improved"
+
+
+def test_a_claim_is_only_noted_where_repetitions_are_other_draws(run, accepted) -> None:
+    other = run(BASE | {"uniform": BASE["dazle"]}, base_seed=1)
+    assert exit_code(judge(accepted, other)) == 0
+    assert "dense-beats-none-in-the-full-model on cub is undecided here" in noted(accepted, other)
+
+
+def test_a_claim_whose_rows_cannot_be_compared_is_not_judged(run, accepted) -> None:
+    level = run(BASE | {"uniform": BASE["dazle"]}, overrides={"training.epochs": 3})
+    assert {verdict.word for verdict in judge(accepted, level)} == {"incomparable"}
+    narrow = run({"dazle": BASE["dazle"]})
+    assert "regressed" not in words(judge(accepted, narrow)).values()
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_noise_alone_alarms_at_most_as_often_as_the_level_says(paired: bool) -> None:
+    """2,000 checks of 20 rows in which nothing changed, tolerance 0: at most 5 % alarm, and not far from none."""
+    old, new = np.random.default_rng(0).normal(size=(2, 2000, 20, 6))
+    if paired:
+        p = stats.ttest_rel(new, old, axis=2, alternative="less").pvalue
+    else:
+        p = stats.ttest_ind(new, old, axis=2, equal_var=False, alternative="less").pvalue
+    assert [p_worse(*each, 0, paired) for each in zip(old[0], new[0], strict=True)] == pytest.approx(p[0])
+    assert min(holm(p[0].tolist())) == pytest.approx(min(1, 20 * p[0].min()))
+    alarms = (20 * p.min(axis=1) <= ALPHA).mean()
+    assert 0.02 < alarms < 0.06

@@ -1,0 +1,100 @@
+"""Same seed, machine, versions and threads: the same bits, whatever else runs; and a damaged byte is never averaged."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.cells import folder as store
+from benchmark.cells.records import read_record
+from benchmark.reporting.report import write_report
+from benchmark.run import runner
+from benchmark.run.pools import work_on
+from benchmark.run.runner import RunOptions, job_of, plan
+from dazle.errors import InputError
+from dazle.features.feature_file import write
+from tests.dazle.features.small_features import small
+
+EPOCHS = {"training.epochs": 2}
+
+
+def phases(out: Path) -> dict[str, str]:
+    """All phases of every record as text, which has every bit of a float; without their seconds."""
+    found = {}
+    for path in (out / "cells").glob("*.json"):
+        record = read_record(path)
+        parts = [phase for phase in [*record.validation, record.test] if phase is not None]
+        found[record.id] = str([phase.model_dump_json(exclude={"seconds", "train_seconds"}) for phase in parts])
+    return found
+
+
+def test_bits_do_not_depend_on_workers_or_on_what_runs_beside(tmp_path: Path) -> None:
+    """Three rows with two workers; one of them alone, in this process, after another row of another seed."""
+    options = RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=2, out=tmp_path / "two")
+    assert runner.run(options) == runner.COMPLETE
+    chosen = plan(RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=1, out=tmp_path / "one"))
+    backwards = chosen.cells[::-2]
+    for cell in backwards:
+        work_on([cell], job_of(cell, options, chosen))
+    together, alone = phases(tmp_path / "two"), phases(tmp_path / "one")
+    assert len(together) == 6
+    assert alone.keys() == {cell.id for cell in backwards}
+    assert alone == {cell: together[cell] for cell in alone}
+    assert len(set(together.values())) == 6
+
+
+def options_of(folder: Path) -> RunOptions:
+    return RunOptions(
+        "smoke", variants=["dazle", "uniform"], datasets=["small"], seeds=1, data=folder, out=folder / "out", overrides=EPOCHS
+    )  # fmt: skip
+
+
+def flip(path: Path, key: str) -> None:
+    with h5py.File(path) as file:
+        at = file[key].id.get_chunk_info(0).byte_offset + 9
+    content = bytearray(path.read_bytes())
+    content[at] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("key", ["regions", "norms"])
+def test_a_flipped_byte_of_the_regions_fails_every_cell_by_name_and_no_number_is_left(key: str, tmp_path: Path) -> None:
+    write(tmp_path / "small.h5", small())
+    options = options_of(tmp_path)
+    chosen = plan(options)
+    store.enter(chosen.out, store.make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
+    flip(tmp_path / "small.h5", key)
+    for cell in chosen.cells:
+        [record] = work_on([cell], job_of(cell, options, chosen))
+        assert record is not None
+        assert record.status == "failed"
+        assert f"small.h5: {key} cannot be read, the file is damaged" in str(record.error)
+    report = write_report(chosen.out).read_text("utf-8")
+    assert f"{key} cannot be read, the file is damaged" in report
+    results = pd.read_csv(chosen.out / "results.csv")
+    assert set(results["status"]) == {"failed"}
+    assert results[["S", "U", "H", "T1", "AUSUC"]].isna().to_numpy().all()
+
+
+@pytest.mark.parametrize(
+    "key", ["labels", "attributes", "splits/trainval", "semantics/word2vec", "folds/1/train_classes"]
+)
+def test_a_flipped_byte_elsewhere_is_found_before_the_first_cell(key: str, tmp_path: Path) -> None:
+    write(tmp_path / "small.h5", small())
+    plan(options_of(tmp_path))
+    flip(tmp_path / "small.h5", key)
+    with pytest.raises(InputError, match=rf"small\.h5: {key} cannot be read, the file is damaged"):
+        plan(options_of(tmp_path))
+
+
+def test_features_that_are_whole_train(tmp_path: Path) -> None:
+    """What the two tests above would look like if nothing were found."""
+    write(tmp_path / "small.h5", small())
+    options = options_of(tmp_path)
+    chosen = plan(options)
+    [record] = work_on(chosen.cells[:1], job_of(chosen.cells[0], options, chosen))
+    assert record is not None
+    assert record.status == "done", record.error
+    assert np.isfinite(record.test.curve[-1].U)

@@ -1,0 +1,163 @@
+"""Features on the disk: the same bits as in memory, within the budget, and simulated ones never pass for real."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from benchmark.cells.datasets import resolve
+from benchmark.cli.main import app
+from benchmark.run.runner import RunOptions, job_of, plan
+from dazle.config import preset
+from dazle.datasets.full_size import Sizes, full_size, sizes
+from dazle.datasets.published_counts import PUBLISHED
+from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.errors import InputError
+from dazle.features.added_semantics import add, side_file
+from dazle.features.feature_file import open_features, write
+from dazle.features.feature_set import FeatureSet
+from dazle.features.splits import final_phase
+from dazle.training.fit import fit
+
+CPU = torch.device("cpu")
+SMALL = Sizes(20, 6, 3, 240, 30, 45, channels=32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write(folder / "cub-full.h5", full_size("cub", SMALL), lambda done, images: None)
+    return folder
+
+
+def stored(folder: Path, read_ahead: int) -> FeatureSet:
+    features = open_features(folder / "cub-full.h5")
+    features.regions.read_ahead = read_ahead
+    return features
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_same_bits_from_memory_and_from_the_disk(folder: Path, normalise: bool) -> None:
+    changes = {"training.epochs": 2, "model.normalise_regions": normalise}
+    settings = preset("cub").changed(changes)
+    curves = []
+    for read_ahead in (0, 1, 2**20):
+        features = stored(folder, read_ahead)
+        curves.append(fit(features, final_phase(features), settings, (1, "x", 0), CPU).curve)
+    loaded = replace(features, regions=features.regions.load())
+    curves.append(fit(loaded, final_phase(loaded), settings, (1, "x", 0), CPU).curve)
+    assert all(curve == curves[0] for curve in curves)
+
+
+def test_a_damaged_file_is_named_while_training(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "cub-full.h5"
+    content = bytearray((folder / "cub-full.h5").read_bytes())
+    content[len(content) // 2] ^= 1
+    broken.write_bytes(content)
+    features = open_features(broken)
+    features.regions.read_ahead = 2**20
+    with pytest.raises(InputError, match=r"cub-full\.h5"):
+        fit(features, final_phase(features), preset("cub").changed({"training.epochs": 9}), (1, "x", 0), CPU)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_full_sizes_are_the_published_ones(name: str) -> None:
+    shape = sizes(name)
+    assert shape.images == PUBLISHED[name]["images"]
+    assert (shape.seen, shape.unseen) == (PUBLISHED[name]["seen classes"], PUBLISHED[name]["unseen classes"])
+
+
+def test_full_size_features_are_simulated_whatever_is_asked(folder: Path) -> None:
+    data, _ = resolve(["cub-full"], ["cub"], "auto", folder)
+    assert (data[0].source, data[0].published_counts) == ("simulated", False)
+    with pytest.raises(InputError, match="is simulated, and a table never mixes sources"):
+        resolve(["cub-full"], ["cub"], "real", folder)
+
+
+@pytest.mark.parametrize("size", ["much", "-1GiB", "0", "12"])
+def test_memory_that_cannot_be_kept_is_one_line(folder: Path, size: str) -> None:
+    words = ["run", "--suite", "smoke", "--datasets", "cub-full", "--data", str(folder), "--memory", size, "--dry-run"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError), done.output
+    assert str(done.exception).startswith("--memory")
+
+
+def test_memory_is_shared_by_the_workers(folder: Path) -> None:
+    options = RunOptions("smoke", datasets=["cub-full"], data=folder, memory=2**30, workers=4)
+    chosen = plan(options)
+    assert job_of(chosen.cells[0], options, chosen).memory == 2**28
+
+
+def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:
+    path = folder / "cub-full.h5"
+    features = open_features(path)
+    vectors = np.random.default_rng(0).random((20, 7), np.float32)
+    add(path, features, "glove", vectors, {"file": "x"})
+    again = open_features(path)
+    assert np.array_equal(again.semantics["glove"], vectors)
+    assert again.fingerprint == features.fingerprint
+    rows = {cell.variant.name for cell in plan(RunOptions("ablations", datasets=["cub-full"], data=folder)).cells}
+    assert "glove" in rows
+    add(path, replace(features, fingerprint="0" * 64), "glove", vectors, {})
+    with pytest.raises(InputError, match="belongs to other features"):
+        open_features(path)
+    side_file(path, "glove").unlink()
+
+
+def test_rows_whose_vectors_are_not_there_are_left_out_and_said() -> None:
+    chosen = plan(RunOptions("ablations", source="simulated"))
+    assert len(chosen.cells) == 552
+    assert any(note.startswith("glove is left out on cub, sun, awa2, deepfashion") for note in chosen.notes)
+
+
+def test_the_small_sets_train_as_before() -> None:
+    """The reader converts batch by batch; what comes out does not depend on how it was read."""
+    features = simulate("cub")
+    settings = simulated_settings("cub").changed({"training.epochs": 1})
+    one, other = (fit(features, final_phase(features), settings, (1, "cub", 0), CPU).curve for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.slow
+def test_a_file_larger_than_the_budget_stays_within_it(tmp_path: Path) -> None:
+    """CUB's full shape, 2.4 GB, with a budget of 700 MiB: peak resident memory of a child process."""
+    write(tmp_path / "cub-full.h5", full_size("cub"), lambda done, images: None)
+    code = """
+import resource, sys, time
+import torch
+from pathlib import Path
+from dazle.training.batches import RegionReader, index_batches
+from dazle.config import preset
+from dazle.features.splits import final_phase
+from dazle.training.fit import fit
+from benchmark.run.train import load_features
+torch.set_num_threads(1)
+cpu = torch.device("cpu")
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak()
+features = load_features("cub-full", Path(sys.argv[1]), 700 * 2**20)
+assert not features.regions.in_memory
+settings = preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
+phase = final_phase(features)
+fitted = fit(features, phase, settings, (1, "cub-full", 0), cpu)
+trained = fitted.train_images / fitted.train_seconds
+reader = RegionReader(features, phase.train, True, torch.bfloat16, cpu)
+started = time.perf_counter()
+read = sum(len(batch) for batch, _ in reader.batches(index_batches(features.labels[phase.train], 100, 50, False, 1)))
+print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, training {trained:.0f} images/s, "
+      f"reading alone {read / (time.perf_counter() - started):.0f} images/s")
+"""
+    words = [sys.executable, "-c", code, str(tmp_path / "cub-full.h5")]
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True)
+    print(done.stdout)
+    found = re.search(r"before (\d+) MiB, peak (\d+) MiB", done.stdout)
+    assert found
+    assert int(found[2]) - int(found[1]) < 700
+    assert "reading alone" in done.stdout

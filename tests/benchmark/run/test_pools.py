@@ -1,0 +1,199 @@
+"""Cells whose worker hangs, dies or cannot write: each fails alone and by name, and another runner's work stands."""
+
+import errno
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark.cells import folder as store
+from benchmark.cells.locks import cell_lock
+from benchmark.cells.matrix import Cell
+from benchmark.cells.records import read_record, write_record
+from benchmark.run import pools as executors
+from benchmark.run.pools import keep_failure, work_on
+from benchmark.run.runner import RunOptions, plan
+from benchmark.run.train import Job, failed_record
+from dazle.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
+HOOKED = ROOT / "tests" / "crash" / "hooked.py"
+
+
+@pytest.fixture
+def cell() -> Cell:
+    return plan(RunOptions("smoke", variants=["dazle"], seeds=1, source="simulated")).cells[0]
+
+
+def job(out: Path, retry_failed: bool = False) -> Job:
+    return Job(out, None, 2**30, save_model=False, retry_failed=retry_failed)
+
+
+class Pretended:
+    """A worker whose cells end at once, but for those of `uniform`: they never end unless it is killed."""
+
+    kills = 0
+
+    def __init__(self, threads: int) -> None:
+        self.future: Future[executors.Outcome] = Future()
+        self.killed = False
+
+    def submit(self, cells: Sequence[Cell], job: Job) -> "Future[executors.Outcome]":
+        assert not self.killed, "a worker that was killed got a cell"
+        self.future = Future()
+        if cells[0].variant.name != "uniform":
+            self.future.set_result([failed_record(cell, "pretended", 0.0) for cell in cells])
+        return self.future
+
+    def kill(self) -> None:
+        Pretended.kills += 1
+        self.killed = True
+        if not self.future.done():
+            self.future.set_exception(BrokenProcessPool())
+
+    def forget(self) -> None: ...
+
+
+def test_a_hung_cell_is_killed_while_others_end_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "Worker", Pretended)
+    cells = plan(RunOptions("ablations", datasets=["cub"], seeds=1, source="simulated")).cells
+    hung = [cell for cell in cells if cell.variant.name == "uniform"]
+    rest = [cell for cell in cells if cell.variant.name != "uniform"]
+    ended = {}
+    executor = executors.Processes(2, 1, timeout=0.01)
+    for one in executor.run([([cell], job(tmp_path)) for cell in [*hung, *rest]]):
+        time.sleep(0.002)
+        if one is not None and one.record is not None:
+            ended[one.cell.variant.name] = one.record
+    assert len(ended) == len(cells)
+    assert Pretended.kills == 1
+    assert "did not end within 0.01 s, so it was killed" in str(ended["uniform"].error)
+    assert store.state(tmp_path, hung[0].id)[0] == "failed"
+
+
+class DeadAtFirst(Pretended):
+    """The first of them died before it got a cell."""
+
+    born = 0
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        DeadAtFirst.born += 1
+        self.dead = DeadAtFirst.born == 1
+
+    def submit(self, cells: Sequence[Cell], job: Job) -> "Future[executors.Outcome]":
+        if self.dead:
+            raise BrokenProcessPool
+        return super().submit(cells, job)
+
+
+def test_a_worker_that_died_between_two_cells_is_replaced(tmp_path: Path, cell: Cell, monkeypatch) -> None:
+    monkeypatch.setattr(executors, "Worker", DeadAtFirst)
+    [ended] = [one for one in executors.Processes(1, 1).run([([cell], job(tmp_path))]) if one is not None]
+    assert ended.record is not None
+    assert ended.record.error == "pretended"
+    assert DeadAtFirst.born == 2
+
+
+class WithProcess(Pretended):
+    """Has one of its own, as a real worker does."""
+
+    processes: list[multiprocessing.process.BaseProcess] = []  # noqa: RUF012
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.processes.append(sleeping())
+
+
+def sleeping() -> multiprocessing.process.BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    return process
+
+
+def test_the_workers_end_with_the_run_and_other_processes_of_the_caller_do_not(
+    tmp_path: Path, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "Worker", WithProcess)
+    other = sleeping()
+    assert any(executors.Processes(1, 1).run([([cell], job(tmp_path))]))
+    [own] = WithProcess.processes
+    assert not own.is_alive()
+    assert other.is_alive()
+    other.kill()
+
+
+@pytest.mark.slow
+def test_a_hung_cell_is_killed_recorded_by_name_and_the_rest_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("run", "--suite", "smoke", "--seeds", "1", "--set", "training.epochs=1", "--source", "simulated")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HANG": "uniform"}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, HOOKED, *words, "--workers", "1", "--timeout", "15", "--out", out],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "FAILED uniform on cub, seed 0: did not end within 15 s" in done.stderr
+    states = {entry.variant: store.state(out, entry.id) for entry in store.read_manifest(out).cells}
+    assert {name: status for name, (status, _, _) in states.items()} == {
+        "dazle": "done", "uniform": "failed", "dense-gated-uncalibrated": "done"
+    }  # fmt: skip
+    hung = states["uniform"][1]
+    assert hung is not None
+    assert 15 < hung.seconds < time.monotonic() - started
+    assert not [each for each in psutil.process_iter(["cmdline"]) if str(out) in " ".join(each.info["cmdline"] or ())]
+
+
+def test_a_failure_is_not_written_over_a_record_that_another_runner_made(tmp_path: Path, cell: Cell) -> None:
+    [standing] = work_on([cell], job(tmp_path))
+    assert standing is not None
+    kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
+    assert kept == standing
+    assert store.state(tmp_path, cell.id)[0] == "done"
+
+
+def test_a_failure_waits_while_another_runner_has_the_cell(tmp_path: Path, cell: Cell) -> None:
+    with cell_lock(tmp_path, cell.id):
+        assert keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0)) is None
+    assert store.state(tmp_path, cell.id)[0] == "missing"
+
+
+def test_a_failure_that_cannot_be_written_is_shown_and_the_cell_counts_as_missing(
+    tmp_path: Path, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(executors, "write_record", full)
+    kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
+    assert kept is not None
+    assert kept.error == "the worker died"
+    assert store.state(tmp_path, cell.id)[0] == "missing"
+
+
+def test_a_failure_that_another_runner_recorded_stands_unless_it_is_to_be_tried_again(
+    tmp_path: Path, cell: Cell
+) -> None:
+    path = store.record_path(tmp_path, cell.id)
+    write_record(path, failed_record(cell, "elsewhere", 1.0))
+    (path.parent / f".{path.name}.x.tmp").write_text("of a writer that died")
+    assert work_on([cell], job(tmp_path)) == [read_record(path)]
+    [again] = work_on([cell], job(tmp_path, retry_failed=True))
+    assert again is not None
+    assert again.status == "done"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
+    with pytest.raises(InputError, match=r"--timeout .* is not a number of seconds above 0"):
+        plan(RunOptions("smoke", source="simulated", timeout=timeout))

@@ -1,0 +1,89 @@
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from dazle.datasets import simulated
+from dazle.datasets.simulated import SHAPES, fingerprint, simulate
+from dazle.features.splits import validation_phase
+from dazle.training.fit import fit
+
+features_of = cache(simulate)
+EVERY = pytest.mark.parametrize("name", SHAPES)
+
+
+@EVERY
+def test_the_same_features_every_time(name: str) -> None:
+    one, other = features_of(name), simulate(name)
+    everything = np.arange(len(one.labels))
+    assert np.array_equal(one.regions.read(everything), other.regions.read(everything))
+    assert one.fingerprint == other.fingerprint
+    assert one.source == "simulated"
+
+
+@EVERY
+def test_another_seed_is_another_dataset(name: str) -> None:
+    assert simulate(name, 7).fingerprint != features_of(name).fingerprint
+    assert not np.array_equal(simulate(name, 7).attributes, features_of(name).attributes)
+
+
+def test_the_fingerprint_follows_what_is_drawn_and_not_how_it_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint("cub")
+    monkeypatch.setitem(SHAPES, "cub", replace(SHAPES["cub"], training={"training.epochs": 1}))
+    assert fingerprint("cub") == before
+    monkeypatch.setitem(SHAPES, "cub", replace(SHAPES["cub"], noise=0.3))
+    assert fingerprint("cub") != before
+    monkeypatch.undo()
+    monkeypatch.setattr(simulated, "GENERATOR_VERSION", 999)
+    assert fingerprint("cub") != before
+
+
+@EVERY
+def test_shaped_as_said(name: str) -> None:
+    shape, features = SHAPES[name], features_of(name)
+    assert features.regions.shape == (shape.images, shape.grid[0] * shape.grid[1], shape.channels)
+    assert len(features.seen_classes) == shape.seen
+    assert len(features.unseen_classes) == shape.unseen
+    assert len(features.trainval) == shape.seen * shape.train_images
+    assert len(features.test_seen) == shape.seen * shape.test_images
+    assert len(features.test_unseen) == shape.unseen * shape.test_images
+
+
+def test_each_set_keeps_what_makes_the_real_one_hard() -> None:
+    images = {name: shape.train_images for name, shape in SHAPES.items()}
+    classes = {name: shape.seen + shape.unseen for name, shape in SHAPES.items()}
+    assert min(images, key=images.__getitem__) == max(classes, key=classes.__getitem__) == "sun"
+    assert max(images, key=images.__getitem__) == min(classes, key=classes.__getitem__) == "awa2"
+    assert max(SHAPES, key=lambda name: SHAPES[name].attributes) == "deepfashion"
+
+
+@EVERY
+def test_a_present_attribute_is_where_its_prototype_is(name: str) -> None:
+    """At its place an image looks more like the attribute's prototype than it does elsewhere, most of the time."""
+    features = features_of(name)
+    shape = SHAPES[name]
+    random = np.random.default_rng(simulated.stream("simulated", name, simulated.REPORTED_SEED))
+    prototypes = simulated._World(shape, random).prototypes
+    images = features.test_unseen
+    likeness = features.regions.read(images).astype(float) @ np.maximum(prototypes, 0).T
+    assert features.places is not None
+    places = features.places.part_regions[images]
+    image, attribute = np.nonzero(places >= 0)
+    found = likeness[image, :, attribute].argmax(axis=1) == places[image, attribute]
+    chance = 1 / features.regions.shape[1]
+    assert found.mean() > 4 * chance
+
+
+@EVERY
+def test_the_full_model_is_neither_lost_nor_done_on_the_seeds_that_set_the_constants(name: str) -> None:
+    """The rule by which the constants were frozen: validation S and U of the best epoch between 40 and 80."""
+    assert simulated.REPORTED_SEED not in simulated.CONSTANTS_FROM
+    for seed in simulated.CONSTANTS_FROM:
+        features = simulate(name, seed)
+        settings = simulated.simulated_settings(name)
+        curve = fit(features, validation_phase(features, 1), settings, (214, name, 0), torch.device("cpu")).curve
+        best = max(curve, key=lambda point: point["H"])
+        assert 40 <= best["S"] <= 80, (seed, best["S"])
+        assert 40 <= best["U"] <= 80, (seed, best["U"])

@@ -1,0 +1,47 @@
+"""What the page embeds of the cells: shared things once, numbers rounded, what does not exist as None."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from reports.page.cells import cell_data
+from tests.browser.made_pages import ENVIRONMENT, SETTINGS, TRACEBACK, cell, failed, frame, point
+
+
+def test_what_cells_share_is_kept_once() -> None:
+    other = cell("sparse", "sun", 0, identity={"settings": SETTINGS | {"loss.lambda": 1.0}})
+    data = cell_data(pd.concat([frame(), pd.DataFrame([other])]), "honest")
+    assert data["settings"] == [SETTINGS, SETTINGS | {"loss.lambda": 1.0}]
+    assert (data["environments"], data["tracebacks"]) == ([ENVIRONMENT], [TRACEBACK])
+    places = [(each["settings"], each["environment"], each["traceback"]) for each in data["cells"]]
+    assert places == [(0, 0, None)] * 7 + [(0, 0, 0), (1, 0, None)]
+
+
+def test_the_numbers_of_a_cell_are_those_of_the_protocol() -> None:
+    numbers = {name: cell_data(frame(), name)["cells"][0] for name in ("honest", "last")}
+    assert [numbers["honest"][key] for key in ("epoch", "S", "U", "H", "T1")] == [7.0, 53.0, 43.0, 48.0, 58.0]
+    assert [numbers["last"][key] for key in ("epoch", "H")] == [8.0, 47.0]
+    assert numbers["honest"]["reported"] == {"honest": 7.0, "last": 8.0, "oracle": 7.0}
+    with pytest.raises(ValueError, match="unknown protocol"):
+        cell_data(frame(), "best")
+
+
+def test_a_cell_that_is_not_done_has_no_numbers_and_says_why() -> None:
+    missing = failed("dazle", "cub", 0, status="missing", error=None, traceback=None, identity=None, environment=None)
+    data = cell_data(pd.concat([frame(), pd.DataFrame([missing])]), "honest")
+    broken, absent = data["cells"][-2:]
+    for each in (broken, absent):
+        assert [each[key] for key in ("epoch", "S", "U", "H", "T1")] == [None] * 5
+        assert (each["curves"], each["reported"]) == ([], {})
+    assert broken["about"].startswith("failed: ValueError: planted · ") and absent["about"].startswith("missing · ")
+    assert [absent[key] for key in ("settings", "environment", "traceback")] == [None] * 3
+    json.dumps(data, allow_nan=False)
+
+
+def test_curves_are_columns_and_keep_points_that_lie_close_together() -> None:
+    curve = [point(1, 33.333) | {"epoch": 0.005}, point(2, 44.444) | {"epoch": 0.01, "S": None}]
+    one = cell("dazle", "cub", 0, validation=[], test=curve)
+    (drawn,) = cell_data(pd.DataFrame([one]), "last")["cells"][0]["curves"]
+    assert drawn["name"] == "test" and drawn["epoch"] == [0.005, 0.01]
+    assert (drawn["H"], drawn["S"], drawn["loss"]) == ([33.3, 44.4], [38.3, None], [3.0, 1.5])

@@ -1,0 +1,34 @@
+"""What stands where on the page."""
+
+from reports.figures.style import Picture
+from reports.page.sections import sections
+from reports.table import Column, Table
+
+
+def table(name: str, **constants: str) -> Table:
+    return Table(name, "caption", (Column("H"),), (), (), constants)
+
+
+def test_each_thing_stands_once_and_under_its_dataset() -> None:
+    tables = [
+        table("ablation-cub", dataset="cub"),
+        table("ablation-sun", dataset="sun"),
+        table("claims"),
+        table("main"),
+    ]
+    pictures = [
+        Picture("forest-sun", "sun", "Forest", "c", "<svg/>", b""),
+        Picture("all", None, "All", "c", "<svg/>", b""),
+    ]
+    found = sections(["cub", "sun"], tables, pictures)
+    assert [(each.title, [t.table.name for t in each.tables], [f.title for f in each.figures]) for each in found] == [
+        ("Claims", ["claims"], []),
+        ("cub", ["ablation-cub"], []),
+        ("sun", ["ablation-sun"], ["Forest"]),
+        ("Across datasets", ["main"], ["All"]),
+    ]
+    assert [each.title for each in found[1].tables] == ["One change at a time"]
+
+
+def test_a_name_of_a_dataset_is_no_address() -> None:
+    assert [each.id for each in sections(['"><script>'], [], [])] == ["claims", "dataset-1"]

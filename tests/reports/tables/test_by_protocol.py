@@ -1,0 +1,56 @@
+"""The same trainings under every protocol."""
+
+import pandas as pd
+import pytest
+
+from reports.analysis.results import DatasetResults
+from reports.table import DASH
+from reports.tables.by_protocol import ALL_ROWS, oracle_gain, protocol_table
+from tests.reports.made_records import ablation, failed, point, rows
+
+
+def only(frame: pd.DataFrame) -> DatasetResults:
+    (results,) = DatasetResults.of(frame)
+    return results
+
+
+def shown(results: DatasetResults) -> dict[str, list[str]]:
+    table = protocol_table(results)
+    return {row.key: [c.shown(of) for c, of in zip(row.cells, table.columns, strict=True)] for row in table.rows}
+
+
+def test_the_three_protocols_and_what_the_oracle_gains() -> None:
+    # Test H is h at the epoch that validation chose and h + 5 at the other, which is the last.
+    cells = shown(only(ablation()))
+    assert cells["dazle"] == [
+        "dazle", "62.0 ± 2.0", "67.0 ± 2.0", "67.0 ± 2.0", "+5.0 [+5.0, +5.0]", "0.0 [0.0, 0.0]", "1.0", "2.0"
+    ]  # fmt: skip
+    assert cells[ALL_ROWS][:4] == [ALL_ROWS, "57.0", "62.0", "62.0"]
+
+
+def test_the_gain_over_the_rows_is_paired_by_seed() -> None:
+    frame = ablation()
+    for position, bonus in enumerate([0, 1, 5, 0, 3, 1]):
+        curve = frame["test"].iloc[position]
+        curve[1] = point(curve[0]["H"] + bonus, 1.0)
+    # By seed, the means of the two rows gain 0, 2 and 3: mean 5/3, sd 1.528, t(0.975, 2) = 4.303.
+    cell = oracle_gain(only(frame))
+    assert cell.value == pytest.approx(5 / 3)
+    assert cell.high == pytest.approx(5 / 3 + 4.303 * 1.5275 / 3**0.5, abs=1e-3)
+
+
+def test_a_row_with_a_failed_seed_is_no_part_of_the_mean_and_says_why() -> None:
+    frame = pd.concat([ablation(), pd.DataFrame([*rows("x", [1.0, 2.0]), failed("x", 2, error="E: no")])])
+    table = protocol_table(only(frame))
+    assert shown(only(frame))[ALL_ROWS][1] == "57.0"
+    assert list(table.footnotes)[-1].startswith("x on cub, seed 2: failed: E: no") or "x on cub" in str(table.footnotes)
+
+
+def test_nothing_finished_is_a_dash() -> None:
+    results = only(pd.DataFrame([failed("dazle", 0), failed("uniform", 0)]))
+    assert set(shown(results)["dazle"][1:]) == {DASH}
+    assert oracle_gain(results).value is None
+
+
+def test_simulated_is_said() -> None:
+    assert "SIMULATED" in protocol_table(only(ablation())).caption

@@ -1,0 +1,56 @@
+"""Names of letters for numbers, so that prose can quote them."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from reports.analysis.results import DatasetResults
+from reports.table import DASH
+from reports.tables.headlines import headlines
+from reports.writers import latex
+from tests.reports.made_records import REAL, ablation, failed, rows
+from tests.reports.made_tables import HOSTILE
+
+
+def numbers(frame: pd.DataFrame) -> dict[str, str]:
+    return headlines(DatasetResults.of(frame))
+
+
+def test_every_headline_number_has_a_name() -> None:
+    found = numbers(ablation(**REAL))
+    assert found["dazleCubHhonest"] == "62.0" and found["dazleCubHoracle"] == "67.0"
+    assert found["dazleCubTOnehonest"] == "62.0"
+    assert found["uniformCalibratedCubDeltaHhonest"] == "-10.0 [-12.5, -7.5]"
+    assert found["oracleGainCub"] == "+5.0 [+5.0, +5.0]"
+    assert len(found) == 2 * (2 * 4) + 1 + 1
+
+
+def test_a_simulated_number_says_so_in_its_name() -> None:
+    assert numbers(ablation())["dazleSimulatedCubHhonest"] == "62.0"
+    assert all("Simulated" in name for name in numbers(ablation()))
+
+
+def test_digits_are_spelled_and_points_too() -> None:
+    found = numbers(pd.DataFrame(rows("lambda-0.01", [50.0], **REAL | {"dataset": "cub127"})))
+    assert "lambdaZeroPointZeroOneCubOneTwoSevenHhonest" in found
+
+
+def test_the_protocol_that_stands_in_gives_its_name() -> None:
+    assert numbers(ablation(validation=(), **REAL))["dazleCubHlast"] == "67.0"
+
+
+def test_a_number_that_is_not_there_is_a_dash() -> None:
+    assert numbers(pd.DataFrame([failed("dazle", 0, **REAL)]))["dazleCubHhonest"] == DASH
+
+
+def test_names_that_run_together_stay_apart() -> None:
+    found = numbers(pd.DataFrame(rows("a-b", [50.0], **REAL) + rows("a_b", [60.0], **REAL)))
+    assert (found["aBCubHhonest"], found["aBCubHhonestA"]) == ("50.0", "60.0")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_make_macros_of_letters(name: str) -> None:
+    found = numbers(pd.DataFrame(rows(name, [50.0], **REAL | {"dataset": name})))
+    assert all(re.fullmatch("[A-Za-z]+", macro) for macro in found)
+    assert latex.macros(found).count("\\newcommand") == len(found) == 9
