@@ -3,10 +3,13 @@
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from dazle.errors import InputError
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "h5py", "pydantic")
 
@@ -91,3 +94,32 @@ def available_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def default_workers(device: str, threads: int) -> int:
+    """As many as the cores carry; one on a GPU."""
+    if device == "cuda":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // threads)
+
+
+def choose_device(choice: str) -> str:
+    """`cpu` or `cuda`, what `auto` finds here. Raises InputError where there is no GPU, or for another word."""
+    if choice not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device {choice!r} is not one of auto, cpu, cuda")
+    if choice == "cpu" or (choice == "auto" and not has_gpu_driver()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if choice == "cuda":
+        raise InputError("--device cuda: torch finds no GPU here; use --device cpu or install a CUDA build of torch")
+    return "cpu"
+
+
+def has_gpu_driver() -> bool:
+    """Whether torch has to be asked for a GPU: Linux has none without one of these, and torch loads for long."""
+    drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)

@@ -19,8 +19,6 @@ def progress(name: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.text import Text
 
-    from benchmark.run.display import duration
-
     class Rate(rich.ProgressColumn):
         def render(self, task: rich.Task) -> Text:
             return Text(f"{task.speed:,.1f}/s" if task.speed else "")
@@ -46,3 +44,12 @@ def progress(name: str) -> Iterator[Progress]:
                 console.print(f"{doing} {name}: {done:,} of {of:,}{speed}{left}", highlight=False, markup=False)
 
         yield update
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

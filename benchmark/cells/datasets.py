@@ -3,10 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
 from dazle.config import DATASETS, preset
 from dazle.errors import InputError
+
+if TYPE_CHECKING:
+    from dazle.features.feature_set import FeatureSet
 
 SOURCES = ("auto", "real", "simulated")
 
@@ -120,3 +124,36 @@ def _prepared(path: Path) -> Dataset:
         settings=preset(features.preset),
         file=path,
     )
+
+
+_loaded: "dict[tuple[str, Path | None], FeatureSet]" = {}
+
+
+def load_features(name: str, file: Path | None, memory: int) -> "FeatureSet":
+    """Opened once a worker and one dataset at a time, in memory where it fits there, else read as it is needed.
+
+    All phases of a cell and all cells that follow share it.
+    """
+    key = (name, file)
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = _open(name, file, memory)
+    return _loaded[key]
+
+
+def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
+    from dataclasses import replace
+
+    if file is None:
+        from dazle.datasets.simulated import simulate
+
+        return simulate(name)
+    from dazle.features.feature_file import open_features
+    from dazle.features.stored_regions import KeptRegions
+
+    features = open_features(file)
+    if features.regions.nbytes <= memory:
+        return replace(features, regions=KeptRegions(features.regions))
+    # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
+    features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
+    return features

@@ -54,7 +54,7 @@ LISTS: dict[str, Callable[[], list[str]]] = {"variants": variants, "suites": sui
 def print_status(out: Path) -> int:
     """Prints the states of all cells of a run and returns 0 where all are done, else 3."""
     from benchmark.cells import folder as store
-    from benchmark.run.display import duration
+    from benchmark.progress import duration
 
     manifest = store.read_manifest(out)
     states = {entry.id: store.state(out, entry.id) for entry in manifest.cells}

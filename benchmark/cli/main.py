@@ -127,9 +127,9 @@ def run(
     ] = None,
 ) -> None:
     """Train every cell of a suite that is not done yet, and write the table."""
-    from benchmark.run import runner
+    from benchmark.run import plan, runner
 
-    options = runner.RunOptions(
+    options = plan.RunOptions(
         suite=suite,
         variants=names("--variants", variants),
         datasets=names("--datasets", datasets),
@@ -158,7 +158,7 @@ def run(
     if dry_run:
         from benchmark.run.estimate import print_plan
 
-        print_plan(runner.plan(options))
+        print_plan(plan.plan(options))
         return
     try:
         code = runner.run(options)

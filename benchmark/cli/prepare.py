@@ -57,7 +57,7 @@ def prepare(
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
 ) -> None:
     """Check a dataset's archives, extract its regions, and write NAME.h5; the same command continues."""
-    from benchmark.run.runner import choose_device
+    from benchmark.machine import choose_device
     from dazle.datasets.prepare import prepare as write_features
     from dazle.extraction.backbones import load_backbone
     from dazle.features.feature_file import check_identity

@@ -1,1 +1,1 @@
-"""A room."""
+"""Accepted results and verdicts on a run. Imports `cells` and `reports`."""

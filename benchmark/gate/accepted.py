@@ -1,8 +1,8 @@
 """Accepted results: what a reviewed file in git says a run should reach, and the file's reader and writer.
 
 A file holds raw values per repetition, never a statistic, and no path and no name of a machine. A run is brought into
-the same shape (`benchmark/gate/candidate.py`), so that accepting is writing it and checking is comparing two of a kind. What
-has to be equal for two rows to be comparable is their `basis`: the identity of their cells but for `NOTED`.
+the same shape (`benchmark/gate/candidate.py`), so that accepting is writing it and checking is comparing two of a kind.
+What has to be equal for two rows to be comparable is their `basis`: the identity of their cells but for `NOTED`.
 """
 
 import json

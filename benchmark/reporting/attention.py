@@ -91,7 +91,7 @@ def _record(question: Question) -> Record:
 
 
 def _features(question: Question, record: Record) -> "FeatureSet":
-    from benchmark.run.train import load_features
+    from benchmark.cells.datasets import load_features
 
     path = feature_path(data_folder(question.data), question.dataset)
     features = load_features(question.dataset, path if path.is_file() else None, 0)

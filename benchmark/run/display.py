@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.cells.matrix import Cell
+from benchmark.progress import duration
 from benchmark.run.pools import Ended
 
 PLAIN_EVERY_SECONDS = 10.0
@@ -90,12 +91,3 @@ class Display:
         means = {name: statistics.fmean(of) for name, of in self.seconds.items()}
         total = sum(means.get(cell.dataset.name, overall) for cell in self.left.values())
         return duration(total / self.workers)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

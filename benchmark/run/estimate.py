@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmark.cells import folder as store
 from benchmark.cells.matrix import Cell
-from benchmark.run.display import duration
-from benchmark.run.runner import Plan
+from benchmark.progress import duration
+from benchmark.run.plan import Plan
 
 IMAGES = 50
 REPEATS = 3

@@ -1,7 +1,7 @@
 """Which cells are trained side by side: those that differ in their seeds alone, where a step is small.
 
-Records are equal however cells were put together (`dazle/training/equal_bits.py`), so a run that is continued, or shared by
-several runners, may put them together in other ways.
+Records are equal however cells were put together (`dazle/training/equal_bits.py`), so a run that is continued, or
+shared by several runners, may put them together in other ways.
 """
 
 from collections.abc import Sequence

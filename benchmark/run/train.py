@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark import machine as environment
+from benchmark.cells.datasets import load_features
 from benchmark.cells.folder import model_path, record_path
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import PhaseRecord, Record, write_record
@@ -93,39 +94,6 @@ def feature_facts(cell: Cell) -> dict[str, Any]:
         "fingerprint": data.fingerprint,
         "published_counts": data.published_counts,
     }
-
-
-_loaded: "dict[tuple[str, Path | None], FeatureSet]" = {}
-
-
-def load_features(name: str, file: Path | None, memory: int) -> "FeatureSet":
-    """Opened once a worker and one dataset at a time, in memory where it fits there, else read as it is needed.
-
-    All phases of a cell and all cells that follow share it.
-    """
-    key = (name, file)
-    if key not in _loaded:
-        _loaded.clear()
-        _loaded[key] = _open(name, file, memory)
-    return _loaded[key]
-
-
-def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
-    from dataclasses import replace
-
-    if file is None:
-        from dazle.datasets.simulated import simulate
-
-        return simulate(name)
-    from dazle.features.feature_file import open_features
-    from dazle.features.stored_regions import KeptRegions
-
-    features = open_features(file)
-    if features.regions.nbytes <= memory:
-        return replace(features, regions=KeptRegions(features.regions))
-    # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
-    features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
-    return features
 
 
 def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:

@@ -17,9 +17,8 @@ from typing import Any
 
 from ablations.variants import VARIANTS, Variant, find
 from benchmark import machine as environment
-from benchmark.progress import progress
-from benchmark.run.display import duration
-from benchmark.run.runner import choose_device
+from benchmark.machine import choose_device
+from benchmark.progress import duration, progress
 from benchmark.throughput import neighbours
 from benchmark.throughput.comparisons import COMPARISONS
 from benchmark.throughput.measurements import PRECISIONS, WORKS, Bench, Compared, Measured, Profiled, Row, distinct_rows

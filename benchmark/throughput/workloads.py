@@ -1,7 +1,7 @@
 """What is timed, on made-up inputs of real shapes: a training step, inference, the reference's step, matrix products.
 
-The rule: the step is `dazle.training.step.Step` itself and inference the model's own forward pass, so a table can never be
-faster than what a suite runs.
+The rule: the step is `dazle.training.step.Step` itself and inference the model's own forward pass, so a table can never
+be faster than what a suite runs.
 """
 
 import copy

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmark.cells.outcome import make_outcome
-from benchmark.run.display import duration
+from benchmark.progress import duration
 from benchmark.tuning.study import Spec
 
 

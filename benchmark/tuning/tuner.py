@@ -18,8 +18,9 @@ from ablations.variants import Variant
 from benchmark.cells.datasets import data_folder, resolve
 from benchmark.cells.matrix import Conditions, expand, lacking_semantics
 from benchmark.cells.outcome import Outcome, make_outcome, write_outcome
-from benchmark.machine import available_memory
-from benchmark.run.runner import COMPLETE, FEATURE_MEMORY, INCOMPLETE, choose_device, default_workers
+from benchmark.machine import available_memory, choose_device, default_workers
+from benchmark.run.plan import FEATURE_MEMORY
+from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
 from benchmark.tuning.sampling import PRUNERS, SAMPLERS
 from benchmark.tuning.storage import open_storage

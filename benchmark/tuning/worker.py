@@ -61,7 +61,7 @@ class Worker:
     def __init__(self, job: Work) -> None:
         import torch
 
-        from benchmark.run.train import load_features
+        from benchmark.cells.datasets import load_features
         from benchmark.tuning.objective import Objective, tuning_seed
 
         self.job, self.spec = job, job.spec

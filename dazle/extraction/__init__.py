@@ -1,1 +1,1 @@
-"""A room."""
+"""Images to regions: backbones, image preparation, extraction that can be interrupted. Imports `features`."""

@@ -174,8 +174,8 @@ def stored_source(path: Path) -> str:
 def open_features(path: Path, added: bool = True) -> FeatureSet:
     """Open a feature file: small arrays are read and checked, the regions stay on disk.
 
-    `added` False leaves out attribute vectors that lie beside the file (`dazle.features.added_semantics`). Raises InputError,
-    one line with the file, for anything that is missing, damaged or contradicts itself.
+    `added` False leaves out attribute vectors that lie beside the file (`dazle.features.added_semantics`). Raises
+    InputError, one line with the file, for anything that is missing, damaged or contradicts itself.
     """
     path = Path(path)
     with hdf5.opened(path) as file:

@@ -1,1 +1,1 @@
-"""A room."""
+"""The model: attention, losses, semantics, and the paper's own form (`reference.py`). Imports `features`."""

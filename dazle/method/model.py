@@ -1,8 +1,8 @@
 """The model in its fast form: one product with the regions, attribute features never built.
 
 Because h_a = sum_r alpha_ar f_r enters only linearly, the logits of both attentions and the attribute scores all come
-from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D). `dazle/method/reference.py` is
-the same model as the paper writes it; tests hold the two together.
+from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D).
+`dazle/method/reference.py` is the same model as the paper writes it; tests hold the two together.
 """
 
 from collections.abc import Mapping

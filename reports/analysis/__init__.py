@@ -1,1 +1,1 @@
-"""A room."""
+"""What records say in numbers: protocols, statistics, claims, published results. Imports no other room."""

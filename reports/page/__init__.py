@@ -1,1 +1,1 @@
-"""A room."""
+"""The page of a run: one HTML file. Imports `tables`, `figures` and `writers`."""

@@ -1,1 +1,1 @@
-"""A room."""
+"""Tables of a run, made from a data frame of records. Imports `analysis`."""

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.cells.folder import make_manifest, record_path, write_manifest
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import LossParts, PhaseRecord, Point, Record, write_record
-from benchmark.run.runner import RunOptions, plan
+from benchmark.run.plan import RunOptions, plan
 
 ENVIRONMENT = {"commit": None, "python": "3.11", "versions": {"torch": "2"}, "processor": "made", "device": None}
 

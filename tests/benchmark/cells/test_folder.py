@@ -10,7 +10,7 @@ import pytest
 from ablations.variants import VARIANTS
 from benchmark.cells import folder as store
 from benchmark.cells.folder import enter, make_manifest, merged, read_manifest, write_manifest
-from benchmark.run.runner import RunOptions, plan
+from benchmark.run.plan import RunOptions, plan
 from dazle.errors import InputError
 
 

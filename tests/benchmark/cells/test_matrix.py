@@ -7,7 +7,7 @@ import pytest
 from ablations.variants import find
 from benchmark.cells.datasets import resolve
 from benchmark.cells.matrix import Cell, Conditions, Dataset, expand
-from benchmark.run.runner import CHANGES_RESULT, ONLY_RUNNING, RunOptions
+from benchmark.run.plan import CHANGES_RESULT, ONLY_RUNNING, RunOptions
 from dazle.errors import InputError
 
 CONDITIONS = Conditions({}, base_seed=214, folds=1, validation=True, threads=1, device="cpu")

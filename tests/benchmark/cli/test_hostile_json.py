@@ -16,8 +16,8 @@ from benchmark.cli.options import names, overrides
 from benchmark.gate.accepted import read_accepted, write_accepted
 from benchmark.gate.candidate import measure
 from benchmark.reporting.report import write_report
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import work_on
-from benchmark.run.runner import RunOptions, plan
 from benchmark.run.train import Job
 from dazle.errors import InputError
 from tests.benchmark.made_run import make_run

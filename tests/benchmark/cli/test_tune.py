@@ -13,7 +13,8 @@ import pytest
 from benchmark.cells import folder as store
 from benchmark.cells.outcome import Outcome, read_outcome
 from benchmark.cells.records import read_record
-from benchmark.run.runner import RunOptions, plan, run
+from benchmark.run.plan import RunOptions, plan
+from benchmark.run.runner import run
 from dazle.errors import InputError
 from tests.command_line import ROOT, benchmark, command
 

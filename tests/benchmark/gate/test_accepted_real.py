@@ -6,7 +6,8 @@ import pytest
 
 from benchmark.cells.datasets import data_folder, feature_path
 from benchmark.gate.accepted import read_accepted
-from benchmark.run.runner import RunOptions, run
+from benchmark.run.plan import RunOptions
+from benchmark.run.runner import run
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "supplement-cub127.json"
 

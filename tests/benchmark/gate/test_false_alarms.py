@@ -10,8 +10,10 @@ from benchmark.gate.accepted import read_accepted
 from benchmark.gate.candidate import measure
 from benchmark.gate.check import check
 from benchmark.gate.verdicts import ALPHA, exit_code, judge
+from benchmark.machine import default_workers
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import Processes
-from benchmark.run.runner import RunOptions, default_workers, job_of, plan
+from benchmark.run.runner import job_of
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
 RUNS = 20

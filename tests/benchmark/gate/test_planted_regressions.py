@@ -16,7 +16,8 @@ from benchmark.cli.main import main
 from benchmark.gate.accepted import read_accepted
 from benchmark.gate.candidate import measure
 from benchmark.gate.verdicts import exit_code, judge
-from benchmark.run.runner import RunOptions, job_of, plan
+from benchmark.run.plan import RunOptions, plan
+from benchmark.run.runner import job_of
 from benchmark.run.side_by_side import groups
 from benchmark.run.train import run_cells
 from dazle.method import attention, losses

@@ -11,8 +11,9 @@ from benchmark.cells import folder as store
 from benchmark.cells.records import read_record
 from benchmark.reporting.report import write_report
 from benchmark.run import runner
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import work_on
-from benchmark.run.runner import RunOptions, job_of, plan
+from benchmark.run.runner import job_of
 from dazle.errors import InputError
 from dazle.features.feature_file import write
 from tests.dazle.features.small_features import small

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from benchmark.cells.datasets import resolve
 from benchmark.cli.main import app
-from benchmark.run.runner import RunOptions, job_of, plan
+from benchmark.run.plan import RunOptions, plan
+from benchmark.run.runner import job_of
 from dazle.config import preset
 from dazle.datasets.full_size import Sizes, full_size, sizes
 from dazle.datasets.published_counts import PUBLISHED
@@ -136,7 +137,7 @@ from dazle.training.batches import RegionReader, index_batches
 from dazle.config import preset
 from dazle.features.splits import final_phase
 from dazle.training.fit import fit
-from benchmark.run.train import load_features
+from benchmark.cells.datasets import load_features
 torch.set_num_threads(1)
 cpu = torch.device("cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -19,8 +19,8 @@ from benchmark.cells.locks import cell_lock
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import read_record, write_record
 from benchmark.run import pools as executors
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import keep_failure, work_on
-from benchmark.run.runner import RunOptions, plan
 from benchmark.run.train import Job, failed_record
 from dazle.errors import InputError
 

@@ -14,8 +14,8 @@ from benchmark.cells.locks import cell_lock
 from benchmark.cells.matrix import Cell
 from benchmark.run import pools as executors
 from benchmark.run import train as cells_module
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import Outcome, Processes, work_on
-from benchmark.run.runner import RunOptions, plan
 from benchmark.run.side_by_side import groups, side_by_side
 from benchmark.run.train import Job, run_cells
 

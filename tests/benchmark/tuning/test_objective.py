@@ -8,7 +8,7 @@ import optuna
 import pytest
 import torch
 
-from benchmark.run.train import load_features
+from benchmark.cells.datasets import load_features
 from benchmark.tuning.objective import Objective, tuning_seed
 from benchmark.tuning.space import Space, search_space
 from dazle.config import Settings
