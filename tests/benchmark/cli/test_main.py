@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli.main import main as cli
+from benchmark.cli import main as cli
 from tests.command_line import ROOT, command
 
 

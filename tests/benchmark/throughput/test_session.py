@@ -87,8 +87,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 
-    from benchmark.cli.main import throughput as throughput_command
-    from benchmark.throughput.session import session as throughput
+    from benchmark.cli import throughput as throughput_command
+    from benchmark.throughput import session as throughput
 
     def interrupted(options: Options) -> str:
         raise KeyboardInterrupt
