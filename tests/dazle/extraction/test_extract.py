@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from dazle.errors import InputError
+from dazle.extraction import extract as extraction
 from dazle.extraction.backbones import load_backbone
 from dazle.extraction.extract import HEADER_BYTES, WorkFile, check_space, extract, reserved
-from dazle.extraction.extract import extract as extraction
 from dazle.extraction.images import read_image
 from dazle.features.feature_set import normalise
 from tests.dazle.extraction.small_backbone import mean_colours, small_backbone, write_images
