@@ -77,12 +77,8 @@ class TrainingSettings(_Frozen):
     precision: Literal["float32", "bf16"] = "float32"
 
 
-class Settings(_Frozen):
-    """All settings of one training."""
-
-    model: ModelSettings = ModelSettings()
-    loss: LossSettings = LossSettings()
-    training: TrainingSettings = TrainingSettings()
+class MethodSettings(_Frozen):
+    """What every method's settings can do. Their fields are groups, and `loss.test_margin` is among them."""
 
     def flat(self) -> dict[str, Any]:
         """Every setting under its dotted name."""
@@ -116,6 +112,14 @@ class Settings(_Frozen):
             return type(self).model_validate(nested)
         except ValidationError as error:
             raise InputError(_first_problem(error)) from None
+
+
+class Settings(MethodSettings):
+    """All settings of one training of DAZLE."""
+
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    training: TrainingSettings = TrainingSettings()
 
 
 def _first_problem(error: ValidationError) -> str:

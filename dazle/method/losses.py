@@ -1,87 +1,65 @@
 """The loss: a class loss plus lambda times self-calibration.
 
-Scores come without margin. Cross-entropy never sees one; self-calibration and the ranking loss see `train_margin`.
-Each loss gives its value and its gradient with respect to the scores at once: written out they share their
-exponentials, and a small model spends its time on the number of operations.
-
-Scores (B, C) make scalars. Those of S models side by side, (S, B, C) with labels (S, B), make losses (S,).
+Scores come without margin. Cross-entropy never uses one; self-calibration and the ranking loss add the training margin.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dazle.config import LossSettings
-from dazle.method.calibration import with_margin
-
-Sloped = tuple[Tensor, Tensor]  # a scalar, and its gradient (B, C)
 
 
-@dataclass(frozen=True)
-class Loss:
-    """Scalars, or (S,) of S models; `self_calibration` is None where lambda is 0."""
-
-    total: Tensor
-    class_loss: Tensor
-    self_calibration: Tensor | None = None
+def with_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
+    """`scores` (B, C) with the margin added to unseen classes and taken from seen ones; `seen`: (C,) bool."""
+    return scores + margin * (1 - 2 * seen.to(scores))
 
 
-@torch.no_grad()
-def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> tuple[Loss, Tensor]:
-    """The loss and the gradient of its total with respect to `scores`.
+def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> dict[str, Tensor]:
+    """Scalars: `total` and `class`, and `self_calibration` if lambda is not 0 and there are unseen classes.
 
-    `scores`: ([S,] B, C) without margin; `labels`: ([S,] B) positions in C, all of seen classes; `seen`: (C,) bool.
-
-    With a lambda that is not 0 there must be an unseen class.
+    `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
     """
-    of_class, slope = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
+    class_loss = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
     if settings.lambda_ == 0:
-        return Loss(of_class, of_class), slope
-    margined = with_margin(scores, seen, settings.train_margin)
-    calibration, of_margined = self_calibration(margined, seen, settings.self_calibration)
-    total = of_class + settings.lambda_ * calibration
-    return Loss(total, of_class, calibration), slope.add_(of_margined, alpha=settings.lambda_)
+        return {"total": class_loss, "class": class_loss}
+    calibration = self_calibration(with_margin(scores, seen, settings.train_margin), seen, settings.self_calibration)
+    return {
+        "total": class_loss + settings.lambda_ * calibration,
+        "class": class_loss,
+        "self_calibration": calibration,
+    }
 
 
-def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:
+def cross_entropy(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Tensor:
     """Mean cross-entropy over all classes (unseen ones as negatives) or over the seen ones alone; no margin."""
     if settings.ce_classes == "seen":
         scores = scores.masked_fill(~seen, -math.inf)
-    logs, true = scores.log_softmax(dim=-1), labels[..., None]
-    slope = logs.exp().scatter_add_(-1, true, scores.new_full(true.shape, -1))
-    return -logs.gather(-1, true).mean(dim=(-2, -1)), slope.div_(labels.shape[-1])
+    return functional.cross_entropy(scores, labels)
 
 
-def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Sloped:
+def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> Tensor:
     """mean over b and c in `ce_classes` of max(0, 1 - s_y + s_c), on scores with the training margin.
 
     The term c = y is a constant 1 and is kept, as the formula has it.
     """
-    scores, true = with_margin(scores, seen, settings.train_margin), labels[..., None]
-    hinge = (1 - scores.gather(-1, true) + scores).clamp(min=0)
+    scores = with_margin(scores, seen, settings.train_margin)
+    hinge = (1 - scores.gather(1, labels[:, None]) + scores).clamp(min=0)
     counted = torch.ones_like(seen) if settings.ce_classes == "all" else seen
-    hinge = hinge * counted
-    terms = labels.shape[-1] * counted.sum()
-    active = (hinge > 0).to(scores)
-    slope = active.scatter_add_(-1, true, -active.sum(dim=-1, keepdim=True))
-    return hinge.sum(dim=(-2, -1)) / terms, slope / terms
+    return (hinge * counted).sum() / (len(labels) * counted.sum())
 
 
 CLASS_LOSSES = {"cross-entropy": cross_entropy, "ranking": ranking}
 
 
-def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Sloped:
-    """How little probability unseen classes get; `scores` ([S,] B, C) carry the training margin.
+def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Tensor:
+    """How little probability unseen classes get; `scores` (B, C) have the training margin.
 
     `log-mean` (the paper): -log(mean_b sum_{c unseen} softmax_c(s_b)); `mean-log`: -mean_b log(sum ...).
     """
-    logs, batch = scores.log_softmax(dim=-1), scores.shape[-2]
-    of_unseen = logs.masked_fill(seen, -math.inf)
-    unseen = of_unseen.logsumexp(dim=-1, keepdim=True)
-    among_unseen = (of_unseen - unseen).exp_()
-    slope = logs.exp_().sub_(among_unseen)
+    logs = scores.log_softmax(dim=1).masked_fill(seen, -math.inf).logsumexp(dim=1)
     if form == "mean-log":
-        return -unseen.mean(dim=(-2, -1)), slope.div_(batch)
-    return math.log(batch) - unseen.logsumexp(dim=(-2, -1)), slope.mul_(unseen.softmax(dim=-2))
+        return -logs.mean()
+    return math.log(len(scores)) - logs.logsumexp(dim=0)

@@ -8,13 +8,15 @@ Values are the same bits wherever they come from.
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dazle.features.feature_set import BLOCK_BYTES, FeatureSet
+from dazle.features.feature_set import BLOCK_BYTES
 
 # Regions of one phase stay on the GPU, converted once, where they take up to this share of its free memory: training
 # and evaluation have a reader each. On a CPU they are converted batch by batch: that costs next to nothing there, and a
@@ -48,6 +50,16 @@ def index_batches(
             yield random.choice(len(labels), min(size, len(labels)), replace=False)
 
 
+class ImageRegions(Protocol):
+    """Where regions are read from: a feature set's own, or those of its train images alone."""
+
+    shape: tuple[int, int, int]  # images, R, D
+    read_ahead: int  # bytes that may be read before they are needed
+
+    def read_into(self, images: NDArray[np.integer], buffer: NDArray[np.float16], /) -> None: ...
+    def read_norms(self, images: NDArray[np.integer], /) -> NDArray[np.float32]: ...
+
+
 class RegionReader:
     """Regions of some images, as the model wants them: (b, R, D) in `dtype` on `device`.
 
@@ -57,16 +69,17 @@ class RegionReader:
 
     def __init__(
         self,
-        features: FeatureSet,
+        regions: ImageRegions,
         images: NDArray[np.integer],
         normalise: bool,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
         """`images`: what positions refer to; `normalise` False multiplies the stored norms back in."""
-        self.regions, self.images, self.normalise = features.regions, images, normalise
+        self.regions, self.images, self.normalise = regions, images, normalise
         self.dtype, self.device = dtype, device
-        self.shape = features.regions.shape[1:]
+        self.shape = regions.shape[1:]
+        self.count = 0  # images handed out
         self.image_bytes = self.shape[0] * self.shape[1] * 2
         self.idle: list[NDArray[np.float16]] = []
         self.converted = torch.empty(0, dtype=dtype, device=device)
@@ -77,6 +90,12 @@ class RegionReader:
 
         Raises InputError where the file that they are read from is damaged.
         """
+        with closing(self._batches(positions)) as batches:
+            for batch, regions in batches:
+                self.count += len(batch)
+                yield batch, regions
+
+    def _batches(self, positions: Iterable[Batch]) -> Generator[tuple[Batch, Tensor]]:
         if self.resident is not None:
             for batch in positions:
                 # Without waiting for the device: it may still be at the step before.

@@ -1,0 +1,94 @@
+"""What a method is given to train on: the train images of one phase, and what describes their classes.
+
+A task holds no evaluation image, no evaluation label and no way to read one: `TrainImages` refuses every position but
+those of the train images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dazle.features.feature_set import FeatureSet, Regions
+from dazle.features.splits import Phase
+from dazle.training.batches import RegionReader
+
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
+
+
+class TrainImages:
+    """The regions of the n train images, at positions 0 to n - 1."""
+
+    def __init__(self, regions: Regions, images: NDArray[np.integer]) -> None:
+        self.shape = (len(images), regions.shape[1], regions.shape[2])
+        self.read_ahead = regions.read_ahead
+
+        # In a closure and not in attributes: what a method can reach of a task are train images.
+        def read_into(positions: NDArray[np.integer], buffer: NDArray[np.float16]) -> None:
+            regions.read_into(images[self._checked(positions)], buffer)
+
+        def read_norms(positions: NDArray[np.integer]) -> NDArray[np.float32]:
+            return regions.read_norms(images[self._checked(positions)])
+
+        self.read_into, self.read_norms = read_into, read_norms
+
+    def _checked(self, positions: NDArray[np.integer]) -> NDArray[np.integer]:
+        if len(positions) and not 0 <= positions.min() <= positions.max() < self.shape[0]:
+            raise IndexError(f"there are {self.shape[0]} train images; positions {positions} are not all among them")
+        return positions
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One training. Labels are positions in the label space of C classes; `seen` says which of them can be labels.
+
+    `attributes` (C, A) float32 are the class vectors z_c; `semantics` the attribute vectors (A, d) by name; `seed`
+    names the random streams of the repetition, never of the variant; `precision` is that of the large products.
+    """
+
+    images: TrainImages
+    labels: NDArray[np.int64]  # (n,)
+    attributes: Tensor
+    seen: NDArray[np.bool_]  # (C,)
+    semantics: Mapping[str, NDArray[np.float32]]
+    grid: tuple[int, int]
+    seed: tuple[str | int, ...]
+    device: torch.device
+    precision: str = "float32"
+    _readers: list[RegionReader] = field(default_factory=list)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return DTYPES[self.precision]
+
+    @property
+    def images_trained(self) -> int:
+        """How many images the readers of this task have handed out."""
+        return sum(reader.count for reader in self._readers)
+
+    def reader(self, normalise: bool = True) -> RegionReader:
+        """Batches of train regions (b, R, D) on the device; `normalise` False multiplies the stored norms back in."""
+        every = np.arange(len(self.labels))
+        reader = RegionReader(self.images, every, normalise, self.dtype, self.device)
+        self._readers.append(reader)
+        return reader
+
+
+def task_of(
+    features: FeatureSet, phase: Phase, seed: tuple[str | int, ...], device: torch.device, precision: str = "float32"
+) -> Task:
+    """The task of a phase's train images."""
+    return Task(
+        images=TrainImages(features.regions, phase.train),
+        labels=phase.positions(features.labels[phase.train]),
+        attributes=torch.from_numpy(features.attributes[phase.classes]),
+        seen=phase.seen.copy(),
+        semantics=features.semantics,
+        grid=features.grid,
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
