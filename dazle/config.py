@@ -78,7 +78,18 @@ class TrainingSettings(_Frozen):
 
 
 class MethodSettings(_Frozen):
-    """What every method's settings can do. Their fields are groups, and `loss.test_margin` is among them."""
+    """What every method's settings can do. Their fields are groups of settings, and `loss.test_margin` is among them."""
+
+    @property
+    def test_margin(self) -> float | Literal["validated"]:
+        """The margin at test time: a number, or the one that is best on validation classes."""
+        margin: float | Literal["validated"] = self.loss.test_margin  # type: ignore[attr-defined]
+        return margin
+
+    @property
+    def precision(self) -> Literal["float32", "bf16"]:
+        """The precision of the large products: `training.precision` if the method has it."""
+        return getattr(getattr(self, "training", None), "precision", "float32")
 
     def flat(self) -> dict[str, Any]:
         """Every setting under its dotted name."""

@@ -31,7 +31,7 @@ MarginRule = float | Literal["validated"]
 
 
 class Judge:
-    """Collects the curves of one training; `curves`, `states` and `train_seconds` are for the caller of `Method.fit`.
+    """Collects the curves of one training; its attributes are for the caller of `Method.fit`.
 
     Training time counts from the making of the judge, less the time of its own calls.
     """
@@ -65,6 +65,7 @@ class Judge:
         self.state_points = [0] * len(states_at)
         self.parameters = 0
         self.train_seconds = 0.0
+        self.images_trained = 0
         self._since = time.perf_counter()
 
     def __call__(

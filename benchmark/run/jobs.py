@@ -1,0 +1,100 @@
+"""Jobs on a pool: how many are in flight, how long one may take, and what became of each. The same for every pool.
+
+A job that was ended here is known by its key and not by its error. Only a job whose machine went away runs again.
+"""
+
+import time
+from collections.abc import Hashable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Generic, TypeVar
+
+from benchmark.run.pools.pool import Job, JobError, Pool, WorkerLost
+
+Key = TypeVar("Key", bound=Hashable)
+
+# How often a job whose machine went away runs again.
+RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Key]):
+    """A job that ended: its value, or why it has none; seconds since it began."""
+
+    key: Key
+    value: Any
+    failure: str | None
+    seconds: float
+
+
+@dataclass
+class _Running(Generic[Key]):
+    key: Key
+    job: Job
+    limit: float
+    lost: int = 0
+    overdue: bool = False
+
+
+class Jobs(Generic[Key]):
+    """Keeps a pool busy; a context that closes the pool in the end."""
+
+    def __init__(self, pool: Pool, timeout: float | None = None) -> None:
+        """`timeout`: seconds that one job may take from its start, unless `submit` says otherwise."""
+        self.pool, self.timeout = pool, timeout or inf
+        self._running: dict[Future[Any], _Running[Key]] = {}
+
+    def __enter__(self) -> "Jobs[Key]":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.pool.close()
+
+    @property
+    def free(self) -> int:
+        """How many more jobs can begin at once."""
+        return max(0, self.pool.slots() - len(self._running))
+
+    def submit(self, key: Key, job: Job, shares: int = 1) -> None:
+        """`shares`: how many times the time limit the job has, for a job that does the work of several."""
+        self._running[self.pool.submit(job)] = _Running(key, job, self.timeout * shares)
+
+    def running(self) -> list[tuple[Key, float]]:
+        """The jobs in flight, and for how many seconds each has run."""
+        return [(running.key, self._seconds(future)) for future, running in self._running.items()]
+
+    def wait(self, seconds: float) -> list[Outcome[Key]]:
+        """What ended within this time; overdue jobs are killed meanwhile."""
+        if not self._running:
+            return []
+        ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future, running in self._running.items():
+            if not running.overdue and self._seconds(future) > running.limit and not future.done():
+                running.overdue = True
+                self.pool.kill(future)
+        outcomes = [self._outcome(future) for future in ended]
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _seconds(self, future: "Future[Any]") -> float:
+        started = self.pool.started(future)
+        return 0.0 if started is None else time.monotonic() - started
+
+    def _outcome(self, future: "Future[Any]") -> Outcome[Key] | None:
+        seconds, running = self._seconds(future), self._running.pop(future)
+        error = future.exception()
+        if error is None:
+            return Outcome(running.key, future.result(), None, seconds)
+        if running.overdue:
+            limit = f"{running.limit:g} s"
+            return Outcome(
+                running.key, None, f"did not end within {limit}, so it was killed; run again with a longer --timeout",
+                seconds,
+            )  # fmt: skip
+        if isinstance(error, WorkerLost) and running.lost < RETRIES:
+            running.lost += 1
+            self._running[self.pool.submit(running.job)] = running
+            return None
+        if isinstance(error, JobError | WorkerLost):
+            return Outcome(running.key, None, str(error), seconds)
+        return Outcome(running.key, None, f"{error}; run again with --retry-failed", seconds)

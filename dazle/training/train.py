@@ -1,0 +1,38 @@
+"""One training of a method on one phase, evaluated by a judge on the way."""
+
+from typing import TYPE_CHECKING, Any
+
+from dazle.config import MethodSettings
+from dazle.training.judge import Judge
+from dazle.training.method import Method
+from dazle.training.task import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from dazle.features.feature_set import FeatureSet
+    from dazle.features.splits import Phase
+    from dazle.training.judge import MarginRule
+
+
+def train(
+    method: Method,
+    features: "FeatureSet",
+    phase: "Phase",
+    settings: MethodSettings,
+    seed: tuple[str | int, ...],
+    device: "torch.device",
+    rules: "Sequence[MarginRule] | None" = None,
+    **options: Any,
+) -> Judge:
+    """The judge of the training, with a curve for each of `rules`, by default for the margin of the settings alone.
+
+    `seed` names the random streams of the repetition; `options` are those of `Judge`. Raises what the method raises.
+    """
+    task = task_of(features, phase, seed, device, settings.precision)
+    judge = Judge(features, phase, rules or [settings.test_margin], device, settings.precision, **options)
+    method.fit(task, settings, judge)
+    judge.images_trained = task.images_trained
+    return judge

@@ -1,0 +1,197 @@
+"""The contract of a pool, on processes of this machine and on a plain pool of threads."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from benchmark.run.jobs import RETRIES, Jobs
+from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied, WorkerLost
+from benchmark.run.pools.processes import Processes
+
+
+class Threads:
+    """A pool of threads: the smallest that keeps the contract. A killed job is given up, its thread is not."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers, self.executor = workers, ThreadPoolExecutor(workers)
+        self.starts: dict[Future[Any], float] = {}
+        self.lost = 0  # so many jobs lose their machine
+
+    def submit(self, job: Job) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def call() -> None:
+            self.starts[future] = time.monotonic()
+            if self.lost:
+                self.lost -= 1
+                return future.set_exception(WorkerLost("the machine went away"))
+            try:
+                value = job.function(*job.arguments)
+            except Exception as error:
+                if not future.done():
+                    future.set_exception(JobError(f"Traceback: {type(error).__name__}: {error}"))
+            else:
+                if not future.done():
+                    future.set_result(value)
+            return None
+
+        self.executor.submit(call)
+        return future
+
+    def started(self, future: Future[Any]) -> float | None:
+        return self.starts.get(future)
+
+    def kill(self, future: Future[Any]) -> None:
+        if not future.done():
+            future.set_exception(WorkerDied("killed"))
+
+    def slots(self) -> int:
+        return self.workers
+
+    def close(self) -> None:
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+
+@pytest.fixture(params=[Processes, Threads])
+def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    pool = request.param(2)
+    yield pool
+    pool.close()
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def fails(text: str) -> None:
+    raise ValueError(text)
+
+
+def waits(seconds: float) -> str:
+    time.sleep(seconds)
+    return "waited"
+
+
+def dies() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unsendable() -> Any:
+    return threading.Lock()
+
+
+def test_results_come_back(pool: Pool) -> None:
+    futures = [pool.submit(Job(double, (value,))) for value in range(5)]
+    assert [future.result(60) for future in futures] == [0, 2, 4, 6, 8]
+
+
+def test_an_error_is_a_job_error_with_its_traceback(pool: Pool) -> None:
+    error = pool.submit(Job(fails, ("broken",))).exception(60)
+    assert isinstance(error, JobError)
+    assert "ValueError: broken" in str(error)
+    assert pool.submit(Job(double, (1,))).result(60) == 2
+
+
+def test_the_start_is_known_once_it_began_and_stays(pool: Pool) -> None:
+    before = time.monotonic()
+    futures = [pool.submit(Job(waits, (0.3,))) for _ in range(3)]
+    assert pool.started(futures[2]) is None  # two slots
+    assert [future.result(60) for future in futures] == ["waited"] * 3
+    starts = [pool.started(future) for future in futures]
+    assert all(start is not None and before <= start <= time.monotonic() for start in starts)
+
+
+def test_a_killed_job_fails_and_the_others_go_on(pool: Pool) -> None:
+    hung, other = pool.submit(Job(waits, (5.0,))), pool.submit(Job(waits, (0.5,)))
+    while pool.started(hung) is None:
+        time.sleep(0.02)
+    pool.kill(hung)
+    assert isinstance(hung.exception(60), WorkerDied)
+    assert other.result(60) == "waited"
+    pool.kill(other)  # without effect
+    assert pool.submit(Job(double, (4,))).result(60) == 8
+
+
+def test_no_more_jobs_run_at_once_than_there_are_slots(pool: Pool) -> None:
+    assert pool.slots() == 2
+    [pool.submit(Job(double, (0,))).result(60) for _ in range(2)]  # the workers are up
+    began = time.monotonic()
+    for future in [pool.submit(Job(waits, (0.2,))) for _ in range(4)]:
+        future.result(60)
+    assert time.monotonic() - began >= 0.4
+
+
+def test_a_worker_that_dies_takes_its_own_job_alone() -> None:
+    pool = Processes(2)
+    try:
+        other, dead = pool.submit(Job(waits, (0.5,))), pool.submit(Job(dies))
+        assert isinstance(dead.exception(60), WorkerDied)
+        assert other.result(60) == "waited"
+        assert pool.submit(Job(double, (3,))).result(60) == 6
+    finally:
+        pool.close()
+
+
+def test_a_result_that_cannot_travel_is_a_job_error() -> None:
+    pool = Processes(1)
+    try:
+        assert isinstance(pool.submit(Job(unsendable)).exception(60), JobError)
+        assert pool.submit(Job(double, (3,))).result(60) == 6
+    finally:
+        pool.close()
+
+
+def test_a_closed_pool_leaves_no_process(capfd: pytest.CaptureFixture[str]) -> None:
+    import multiprocessing
+
+    before = set(multiprocessing.active_children())
+    pool = Processes(2)
+    futures = [pool.submit(Job(waits, (30.0,))) for _ in range(2)]
+    while None in [pool.started(future) for future in futures]:
+        time.sleep(0.02)
+    pool.close()
+    assert set(multiprocessing.active_children()) <= before
+
+
+def ended(jobs: Jobs[str], count: int) -> dict[str, Any]:
+    outcomes: dict[str, Any] = {}
+    until = time.monotonic() + 60
+    while len(outcomes) < count and time.monotonic() < until:
+        outcomes |= {outcome.key: outcome for outcome in jobs.wait(0.1)}
+    return outcomes
+
+
+def test_an_overdue_job_is_killed_and_known_by_its_key(pool: Pool) -> None:
+    with Jobs[str](pool, timeout=1.0) as jobs:
+        jobs.submit("short", Job(waits, (0.1,)))
+        jobs.submit("hung", Job(waits, (20.0,)))
+        assert jobs.free == 0
+        outcomes = ended(jobs, 2)
+        assert outcomes["short"].value == "waited"
+        assert outcomes["hung"].failure == "did not end within 1 s, so it was killed; run again with a longer --timeout"
+        assert jobs.free == 2
+
+
+def test_an_error_is_an_outcome_with_its_traceback(pool: Pool) -> None:
+    with Jobs[str](pool) as jobs:
+        jobs.submit("bad", Job(fails, ("broken",)))
+        outcome = ended(jobs, 1)["bad"]
+        assert "ValueError: broken" in outcome.failure
+        assert outcome.value is None
+
+
+@pytest.mark.parametrize(("lost", "succeeds"), [(1, True), (RETRIES, True), (RETRIES + 1, False)])
+def test_a_lost_machine_is_tried_again_a_few_times(lost: int, succeeds: bool) -> None:
+    pool = Threads(1)
+    pool.lost = lost
+    with Jobs[str](pool) as jobs:
+        jobs.submit("job", Job(double, (4,)))
+        outcome = ended(jobs, 1)["job"]
+    assert (outcome.value == 8) == succeeds
+    assert (outcome.failure is None) == succeeds
