@@ -78,7 +78,7 @@ class TrainingSettings(_Frozen):
 
 
 class MethodSettings(_Frozen):
-    """What every method's settings can do. Their fields are groups of settings, and `loss.test_margin` is among them."""
+    """What the settings of every method can do: groups of fields, with `loss.test_margin` among them."""
 
     @property
     def test_margin(self) -> float | Literal["validated"]:
