@@ -1,5 +1,6 @@
 """Extraction gives the same regions however often it is interrupted, and never a wrong one."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from torch import Tensor
 from dazle.errors import InputError
 from dazle.extraction.backbones import load_backbone
 from dazle.extraction.extract import HEADER_BYTES, WorkFile, check_space, extract, reserved
-from dazle.extraction.extract import extract as extraction
 from dazle.extraction.images import read_image
 from dazle.features.feature_set import normalise
 from tests.dazle.extraction.small_backbone import mean_colours, small_backbone, write_images
@@ -185,7 +185,7 @@ def test_the_disk_must_hold_regions_twice(folder: Path, monkeypatch: pytest.Monk
     class Usage:
         free = IMAGES * (RECORD + 24 + 16)
 
-    monkeypatch.setattr(extraction.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage)
     work = WorkFile(folder / ".a.work", (IMAGES, 4, 3), SETTINGS)
     check_space(work)
     Usage.free -= 1

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dazle.config import LossSettings
+from dazle.method.calibration import with_margin
 from dazle.method.losses import loss
 
 SEEN = torch.tensor([True, True, False])
@@ -48,3 +49,7 @@ def test_parts_are_reported_and_absent_where_they_are_not_in_the_loss() -> None:
     assert both.self_calibration is not None
     assert float(both.total) == pytest.approx(float(both.class_loss + 0.1 * both.self_calibration))
     assert loss(SCORES, LABELS, SEEN, LossSettings(lambda_=0.0))[0].self_calibration is None
+
+
+def test_a_margin_is_added_to_unseen_and_taken_from_seen_classes() -> None:
+    assert with_margin(torch.zeros(1, 2), torch.tensor([True, False]), 1.5).tolist() == [[-1.5, 1.5]]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.metrics import balanced_accuracy_score
 
-from dazle.method.calibration import with_margin
 from dazle.training.metrics import Evaluation, harmonic_mean
 
 # Sixteenths, odd: scores are quarters up to 3, so flips lie at multiples of 2/16 up to 3.
@@ -108,9 +107,3 @@ def test_a_known_case() -> None:
 def test_scores_that_are_not_finite_are_refused() -> None:
     with pytest.raises(FloatingPointError, match="diverged"):
         Evaluation(np.array([[np.nan, 0.0]]), np.array([0]), np.array([True, False]))
-
-
-def test_a_margin_is_added_to_unseen_and_taken_from_seen_classes() -> None:
-    import torch
-
-    assert with_margin(torch.zeros(1, 2), torch.tensor([True, False]), 1.5).tolist() == [[-1.5, 1.5]]
