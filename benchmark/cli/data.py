@@ -44,7 +44,7 @@ def import_file(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
 ) -> None:
     """Turn a file of region features into NAME.h5 and say what was found."""
-    from dazle.datasets.reference_layout import import_reference
+    from dazle.datasets.import_reference import import_reference
     from dazle.features.feature_file import check_identity
 
     check_identity(name, preset, "real")
