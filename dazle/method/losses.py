@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from dazle.config import LossSettings
-from dazle.method.calibration import with_margin
 
 Sloped = tuple[Tensor, Tensor]  # a scalar, and its gradient (B, C)
 
@@ -26,6 +25,11 @@ class Loss:
     total: Tensor
     class_loss: Tensor
     self_calibration: Tensor | None = None
+
+
+def with_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
+    """`scores` ([S,] B, C) with `margin` added for unseen and subtracted for seen classes; `seen`: (C,) bool."""
+    return torch.where(seen, scores - margin, scores + margin)
 
 
 @torch.no_grad()

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from dazle.config import LossSettings
-from dazle.method.calibration import with_margin
-from dazle.method.losses import loss
+from dazle.method.losses import loss, with_margin
 
 SEEN = torch.tensor([True, True, False])
 LABELS = torch.tensor([0, 1])
