@@ -33,7 +33,7 @@ def import_reference(
     check_identity(name, preset, "real")
     for key in semantics or {}:
         check_semantics_name(key)
-    with hdf5.opened(source) as file:
+    with hdf5.open_file(source) as file:
         layout = reference_layout if hdf5.find(file, "feature_map_train") is None else deepfashion_layout
         features = layout.describe(file, source, name, preset, backbone, semantics or {})
         for key, vectors in features.semantics.items():
