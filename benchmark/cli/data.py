@@ -44,7 +44,7 @@ def import_file(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
 ) -> None:
     """Turn a file of region features into NAME.h5 and say what was found."""
-    from dazle.datasets.reference_layout import import_reference
+    from dazle.datasets.import_reference import import_reference
     from dazle.features.feature_file import check_identity
 
     check_identity(name, preset, "real")
@@ -185,7 +185,7 @@ def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
 def summary(features: "FeatureSet") -> str:
     """A few lines for a person: what the features are, their counts beside the published ones, folds."""
     from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
-    from dazle.features.word_vectors import without_vector
+    from dazle.features.word_vectors import attributes_without_vector
 
     rows, columns = features.grid
     lines = [
@@ -205,7 +205,7 @@ def summary(features: "FeatureSet") -> str:
     vectors = ", ".join(f"{name} ({array.shape[1]})" for name, array in features.semantics.items())
     lines.append(f"  semantics: {vectors or 'none'}; fingerprint {features.fingerprint[:12]}")
     for name, array in features.semantics.items():
-        zero = without_vector(array, features.attribute_names)
+        zero = attributes_without_vector(array, features.attribute_names)
         if zero:
             lines.append(f"  {name} has no vector for {len(zero)} attributes, which start from zero: {', '.join(zero)}")
     lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}]

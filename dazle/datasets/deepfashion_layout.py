@@ -58,7 +58,7 @@ class JoinedRegions(Regions):
             yield part, np.array([index - self._ends[part] + self._parts[part].shape[0]])
 
 
-def described(
+def describe(
     file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
 ) -> FeatureSet:
     """The feature set of an open file, its regions still in the reference layout."""

@@ -17,7 +17,7 @@ import numpy as np
 from dazle.datasets.raw import RawDataset, without
 from dazle.errors import InputError
 from dazle.extraction.backbones import Backbone
-from dazle.extraction.extract import WorkFile, check_space, extract, reserved
+from dazle.extraction.extract import WorkFile, check_space, extract, lock_path
 from dazle.extraction.images import file_states, survey
 from dazle.extraction.preparation import Preparation
 from dazle.features.feature_file import check_identity, open_features, write
@@ -45,7 +45,7 @@ def prepare(
     """
     check_identity(raw.name, raw.preset, "real")
     work_path, kept = (target.with_name(f".{target.name}.{what}") for what in ("work", "images"))
-    with reserved(work_path):
+    with lock_path(work_path):
         raw, sizes = _usable(raw, kept, skip_broken, progress, say)
         identity = _identity(raw, backbone, batch)
         shape = (len(raw.images), backbone.grid[0] * backbone.grid[1], backbone.channels)

@@ -17,11 +17,9 @@ import numpy as np
 
 from dazle.errors import InputError
 from dazle.features import hdf5
-from dazle.features.feature_file import Progress, check_identity, check_semantics_name, open_features, write
 from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, check_splits, normalise
 from dazle.features.fingerprint import SPLITS
 from dazle.features.splits import draw_folds
-from dazle.features.word_vectors import check_missing
 
 BACKBONES = {"ResNet_101": "ResNet-101", "EfficientNet_Lite0": "EfficientNet-Lite0"}
 LARGEST_SLAB = 8 * BLOCK_BYTES
@@ -78,41 +76,7 @@ class ReferenceRegions(Regions):
         return regions, norms
 
 
-def import_reference(
-    source: Path,
-    target: Path,
-    *,
-    name: str,
-    preset: str,
-    backbone: str | None = None,
-    semantics: Mapping[str, Path] | None = None,
-    allow_missing: bool = False,
-    progress: Progress = lambda done, images: None,
-) -> FeatureSet:
-    """Convert a file of the reference layout into the feature file `target` and return that, opened.
-
-    Everything but the regions is checked before the first of them is written; they are streamed, a few at a
-    time.
-    `semantics` adds (A, d) .npy files under names of their own; an attribute whose vector is all zero, in these or in
-    w2v_att, needs `allow_missing`. Raises InputError for whatever is wrong.
-    """
-    check_identity(name, preset, "real")
-    for key in semantics or {}:
-        check_semantics_name(key)
-    with hdf5.opened(source) as file:
-        describe = described
-        if hdf5.find(file, "feature_map_train") is not None:
-            from dazle.datasets import deepfashion_layout  # it builds on this module
-
-            describe = deepfashion_layout.described
-        features = describe(file, source, name, preset, backbone, semantics or {})
-        for key, vectors in features.semantics.items():
-            check_missing(vectors, (), f"{source}, semantics {key}", allow_missing)
-        write(target, features, progress)
-    return open_features(target)
-
-
-def described(
+def describe(
     file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
 ) -> FeatureSet:
     """The feature set of an open file, its regions still in the reference layout."""

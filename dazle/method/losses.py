@@ -12,9 +12,9 @@ from torch.nn import functional
 from dazle.config import LossSettings
 
 
-def with_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
-    """`scores` (B, C) with the margin added to unseen classes and taken from seen ones; `seen`: (C,) bool."""
-    return scores + margin * (1 - 2 * seen.to(scores))
+def add_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
+    """`scores` (B, C) with `margin` added for unseen and subtracted for seen classes; `seen`: (C,) bool."""
+    return torch.where(seen, scores - margin, scores + margin)
 
 
 def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> dict[str, Tensor]:
@@ -25,7 +25,7 @@ def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -
     class_loss = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
     if settings.lambda_ == 0:
         return {"total": class_loss, "class": class_loss}
-    calibration = self_calibration(with_margin(scores, seen, settings.train_margin), seen, settings.self_calibration)
+    calibration = self_calibration(add_margin(scores, seen, settings.train_margin), seen, settings.self_calibration)
     return {
         "total": class_loss + settings.lambda_ * calibration,
         "class": class_loss,
@@ -45,7 +45,7 @@ def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings
 
     The term c = y is a constant 1 and is kept, as the formula has it.
     """
-    scores = with_margin(scores, seen, settings.train_margin)
+    scores = add_margin(scores, seen, settings.train_margin)
     hinge = (1 - scores.gather(1, labels[:, None]) + scores).clamp(min=0)
     counted = torch.ones_like(seen) if settings.ce_classes == "all" else seen
     return (hinge * counted).sum() / (len(labels) * counted.sum())

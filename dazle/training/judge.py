@@ -106,8 +106,8 @@ class Judge:
     def _point(self, evaluation: Evaluation, hits: int | None, margin: float) -> CurvePoint:
         point = evaluation.at(margin)
         best_margin, best_H = evaluation.best
-        # CUB's standard split tests no seen class: what S enters does not exist there, and is not 0.
-        seen = evaluation.of_seen.any()
+        # CUB's standard split has no test images of seen classes. S and H then do not exist; they are not 0.
+        seen = evaluation.is_seen.any()
         pointing = None if hits is None else self._pointing
         return {
             "S": point.S if seen else None,
@@ -118,7 +118,7 @@ class Judge:
             "margin": margin,
             "best_margin": best_margin if seen else None,
             "best_margin_H": best_H if seen else None,
-            "seen_unseen": evaluation.traced() if seen else None,
+            "seen_unseen": evaluation.sampled_curve() if seen else None,
             "pointing": None if pointing is None or hits is None else pointing.accuracy(hits),
             "pointing_chance": None if pointing is None else pointing.chance,
             "correct": point.correct.tolist(),

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dazle.training.graphed import Graphed
+from dazle.training.cuda_graph import GraphedFunction
 
 Losses = Mapping[str, Tensor]  # scalars by name; `total` is what is minimised
 
@@ -27,7 +27,7 @@ class Step:
         """`loss`: from the model's output and labels (B,) to scalars by name, always the same names."""
         self.model, self.loss, self.optimiser = model, loss, optimiser
         self.names: tuple[str, ...] = ()
-        self.run = Graphed(self.eager) if device.type == "cuda" else self.eager
+        self.run = GraphedFunction(self.eager) if device.type == "cuda" else self.eager
 
     def __call__(self, regions: Tensor, labels: Tensor) -> Losses:
         """`regions`: (B, R, D); `labels`: (B,) positions in the label space."""

@@ -10,7 +10,7 @@ import pytest
 
 from dazle.datasets import deepfashion
 from dazle.datasets.deepfashion_layout import JoinedRegions
-from dazle.datasets.reference_layout import import_reference
+from dazle.datasets.import_reference import import_reference
 from dazle.errors import InputError
 from dazle.features.feature_file import verify
 from dazle.features.feature_set import FeatureSet, Regions, normalise

@@ -105,7 +105,7 @@ def test_an_interrupted_preparation_goes_on_and_gives_the_same_file(tmp_path: Pa
         run(raw, tmp_path, small_backbone(interrupted(3)))
     assert not (tmp_path / "data" / "small.h5").exists()
     found, said, told = run(raw, tmp_path)
-    assert said == ["going on after 24 of 48 images, which were extracted before"]
+    assert said == ["resuming after 24 of 48 images"]
     assert "looking at" not in {doing for doing, _, _ in told}
     assert found.fingerprint == wanted.fingerprint and found.provenance == wanted.provenance
     verify(tmp_path / "data" / "small.h5")
@@ -119,7 +119,7 @@ def test_another_extraction_starts_over(tmp_path: Path, change: str) -> None:
     backbone = small_backbone(weights="1" * 64) if change == "weights" else None
     if change == "images":
         Image.new("RGB", (50, 40), (1, 2, 3)).save(raw.images[0])
-    assert run(raw, tmp_path, backbone)[1] == [f"what was extracted before is of other {change}; starting over"]
+    assert run(raw, tmp_path, backbone)[1] == [f"{change} changed since the interrupted extraction; starting over"]
 
 
 def test_broken_images_are_named_and_stop_the_preparation(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dazle.datasets.reference_layout import import_reference
+from dazle.datasets.import_reference import import_reference
 from dazle.errors import InputError
 from dazle.features.feature_file import verify
 from dazle.features.feature_set import FeatureSet
