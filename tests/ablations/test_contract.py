@@ -19,10 +19,13 @@ from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase
 from dazle.method.losses import loss
 from dazle.method.model import Model
-from dazle.training.fit import build, fit
+from dazle.training.dazle import Dazle, build
+from dazle.training.task import task_of
+from dazle.training.train import train
 
 # A and C of the real sets; R = 49 and D = 2048 everywhere.
 SHAPES = {"cub": (312, 200), "sun": (102, 717), "awa2": (85, 50), "deepfashion": (1000, 46)}
+CPU = torch.device("cpu")
 EVERY = pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)
 
 
@@ -45,7 +48,8 @@ def batch_of(features: FeatureSet, settings: Settings) -> tuple[Model, torch.Ten
     if not settings.model.normalise_regions:
         regions = regions * torch.from_numpy(features.regions.read_norms(images))[:, :, None]
     labels = torch.from_numpy(phase.positions(features.labels[images]))
-    return build(features, phase, settings, 1), regions, labels, torch.from_numpy(phase.seen)
+    model = build(task_of(features, phase, (1,), CPU), settings)
+    return model, regions, labels, torch.from_numpy(phase.seen)
 
 
 @EVERY
@@ -56,11 +60,11 @@ def test_builds_on_the_shapes_of_every_dataset(variant: Variant, dataset: str) -
     d = attributes if settings.model.semantics == "one-hot" else 300
     with torch.inference_mode():
         model = Model(settings.model, torch.randn(attributes, d), torch.rand(classes, attributes), 2048, 1)
-        out = model(torch.rand(2, 49, 2048), peaks=True)
+        out = model(torch.rand(2, 49, 2048))
     assert out.scores.shape == (2, classes)
     assert torch.isfinite(out.scores).all()
     looks = settings.model.region_attention != "uniform"
-    assert (out.peaks.shape == (2, attributes)) if looks else (out.peaks is None)
+    assert (out.peaks().shape == (2, attributes)) if looks else (out.peaks() is None)
 
 
 @EVERY
@@ -68,25 +72,27 @@ def test_one_step_lowers_the_loss_and_reaches_every_parameter(variant: Variant) 
     settings = settings_of(variant)
     model, regions, labels, seen = batch_of(features_of("cub"), settings)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-4)
-    scores = model(regions).scores
-    before, slope = loss(scores, labels, seen, settings.loss)
-    scores.backward(slope)
+    before = loss(model(regions).scores, labels, seen, settings.loss)["total"]
+    before.backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
         assert torch.isfinite(parameter.grad).all(), name
     optimizer.step()
-    assert loss(model(regions).scores, labels, seen, settings.loss)[0].total < before.total
+    assert loss(model(regions).scores, labels, seen, settings.loss)["total"] < before
 
 
 @EVERY
 def test_the_same_seed_gives_the_same_bits(variant: Variant) -> None:
     settings = settings_of(variant).changed({"training.epochs": 1})
     features = features_of("cub")
-    runs = [fit(features, final_phase(features), settings, (1, "cub", 0), torch.device("cpu")) for _ in range(2)]
-    assert runs[0].curve == runs[1].curve
-    other = runs[1].model.state_dict()
-    for name, value in runs[0].model.state_dict().items():
+    runs = [
+        train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU, states_at=[None])
+        for _ in range(2)
+    ]
+    assert runs[0].curves == runs[1].curves
+    other = runs[1].states[0]
+    for name, value in runs[0].states[0].items():
         assert torch.equal(value, other[name]), name
 
 
@@ -106,8 +112,8 @@ def test_the_state_survives_safetensors(variant: Variant, tmp_path: Path) -> Non
 def test_initial_weights_are_those_of_the_full_model(variant: Variant) -> None:
     """Paired by construction: what agrees in shape starts from the same numbers."""
     features = features_of("cub")
-    full = build(features, final_phase(features), settings_of(find("dazle")), 1, "cub", 0)
-    own = build(features, final_phase(features), settings_of(variant), 1, "cub", 0)
+    full = build(task_of(features, final_phase(features), (1, "cub", 0), CPU), settings_of(find("dazle")))
+    own = build(task_of(features, final_phase(features), (1, "cub", 0), CPU), settings_of(variant))
     if own.W_e.shape == full.W_e.shape:
         assert torch.equal(own.W_e, full.W_e)
 
@@ -179,7 +185,7 @@ def test_all_variants_of_a_seed_see_the_same_batches(monkeypatch: pytest.MonkeyP
     features = features_of("cub")
     for name in ("dazle", "uniform", "one-hot", "random-vectors"):
         settings = settings_of(find(name)).changed({"training.epochs": 1})
-        fit(features, final_phase(features), settings, (1, "cub", 0), torch.device("cpu"))
+        train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU)
     assert len(seen) == 4
     assert all(np.array_equal(a, b) for other in seen[1:] for a, b in zip(seen[0], other, strict=True))
 

@@ -24,7 +24,8 @@ from dazle.features.added_semantics import add, side_file
 from dazle.features.feature_file import open_features, write
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase
-from dazle.training.fit import fit
+from dazle.training.dazle import Dazle
+from dazle.training.train import train
 
 CPU = torch.device("cpu")
 SMALL = Sizes(20, 6, 3, 240, 30, 45, channels=32)
@@ -50,9 +51,9 @@ def test_the_same_bits_from_memory_and_from_the_disk(folder: Path, normalise: bo
     curves = []
     for read_ahead in (0, 1, 2**20):
         features = stored(folder, read_ahead)
-        curves.append(fit(features, final_phase(features), settings, (1, "x", 0), CPU).curve)
+        curves.append(train(Dazle(), features, final_phase(features), settings, (1, "x", 0), CPU).curves[0])
     loaded = replace(features, regions=features.regions.load())
-    curves.append(fit(loaded, final_phase(loaded), settings, (1, "x", 0), CPU).curve)
+    curves.append(train(Dazle(), loaded, final_phase(loaded), settings, (1, "x", 0), CPU).curves[0])
     assert all(curve == curves[0] for curve in curves)
 
 
@@ -64,7 +65,7 @@ def test_a_damaged_file_is_named_while_training(folder: Path, tmp_path: Path) ->
     features = open_features(broken)
     features.regions.read_ahead = 2**20
     with pytest.raises(InputError, match=r"cub-full\.h5"):
-        fit(features, final_phase(features), preset("cub").changed({"training.epochs": 9}), (1, "x", 0), CPU)
+        train(Dazle(), features, final_phase(features), preset("cub").changed({"training.epochs": 9}), (1, "x", 0), CPU)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -121,7 +122,9 @@ def test_the_small_sets_train_as_before() -> None:
     """The reader converts batch by batch; what comes out does not depend on how it was read."""
     features = simulate("cub")
     settings = simulated_settings("cub").changed({"training.epochs": 1})
-    one, other = (fit(features, final_phase(features), settings, (1, "cub", 0), CPU).curve for _ in range(2))
+    one, other = (
+        train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU).curves[0] for _ in range(2)
+    )
     assert one == other
 
 
@@ -146,8 +149,8 @@ features = load_features("cub-full", Path(sys.argv[1]), 700 * 2**20)
 assert not features.regions.in_memory
 settings = preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
 phase = final_phase(features)
-fitted = fit(features, phase, settings, (1, "cub-full", 0), cpu)
-trained = fitted.train_images / fitted.train_seconds
+fitted = train(Dazle(), features, phase, settings, (1, "cub-full", 0), cpu)
+trained = fitted.images_trained / fitted.train_seconds
 reader = RegionReader(features, phase.train, True, torch.bfloat16, cpu)
 started = time.perf_counter()
 read = sum(len(batch) for batch, _ in reader.batches(index_batches(features.labels[phase.train], 100, 50, False, 1)))

@@ -8,7 +8,8 @@ import torch
 from dazle.datasets import simulated
 from dazle.datasets.simulated import SHAPES, fingerprint, simulate
 from dazle.features.splits import validation_phase
-from dazle.training.fit import fit
+from dazle.training.dazle import Dazle
+from dazle.training.train import train
 
 features_of = cache(simulate)
 EVERY = pytest.mark.parametrize("name", SHAPES)
@@ -83,7 +84,9 @@ def test_the_full_model_is_neither_lost_nor_done_on_the_seeds_that_set_the_const
     for seed in simulated.CONSTANTS_FROM:
         features = simulate(name, seed)
         settings = simulated.simulated_settings(name)
-        curve = fit(features, validation_phase(features, 1), settings, (214, name, 0), torch.device("cpu")).curve
+        curve = train(
+            Dazle(), features, validation_phase(features, 1), settings, (214, name, 0), torch.device("cpu")
+        ).curves[0]
         best = max(curve, key=lambda point: point["H"])
         assert 40 <= best["S"] <= 80, (seed, best["S"])
         assert 40 <= best["U"] <= 80, (seed, best["U"])

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from dazle.config import Settings
-from dazle.method.model import Model
+from dazle.features.splits import final_phase
 from dazle.training.cuda_graph import WARM_UP, GraphedFunction
-from dazle.training.step import Step
+from dazle.training.dazle import Dazle
+from dazle.training.task import task_of
+from tests.dazle.features.small_features import small
 
 
 class Doubler:
@@ -69,19 +71,14 @@ def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_steps_in_a_graph_are_the_steps() -> None:
+    features, settings, device = small(), Settings(), torch.device("cuda")
     losses = {}
     for captured in (True, False):
+        task = task_of(features, final_phase(features), (1, "small", 0), device)
+        step = Dazle().step(task, settings)
+        step.run = step.run if captured else step.eager
         draw = torch.Generator().manual_seed(0)
-        model = Model(Settings().model, torch.randn(6, 4, generator=draw), torch.rand(5, 6, generator=draw), 8, 1)
-        step = Step([model.cuda()], torch.arange(5).cuda() < 3, Settings())
-        work = step if captured else lambda *batch, step=step: step.eager(*batch)
-        losses[captured] = [
-            (
-                work(torch.rand(1, 7, 9, 8, generator=draw).cuda(), torch.randint(3, (1, 7), generator=draw).cuda()),
-                model,
-            )
-            for _ in range(WARM_UP + 5)
-        ]
-    for (graph_loss, graph_model), (eager_loss, eager_model) in zip(losses[True], losses[False], strict=True):
-        assert graph_loss.total == eager_loss[0]
-        assert all(torch.equal(a, b) for a, b in zip(graph_model.parameters(), eager_model.parameters(), strict=True))
+        batches = [torch.rand(7, *features.regions.shape[1:], generator=draw).cuda() for _ in range(WARM_UP + 5)]
+        labels = torch.from_numpy(task.labels[:7]).cuda()
+        losses[captured] = [float(step(batch, labels)["total"]) for batch in batches]
+    assert losses[True] == losses[False]

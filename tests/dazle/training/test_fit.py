@@ -8,7 +8,9 @@ from dazle.config import Settings, TrainingSettings
 from dazle.datasets.simulated import simulate, simulated_settings
 from dazle.features.splits import final_phase, validation_phase
 from dazle.method.semantics import initial_semantics
-from dazle.training.fit import fit, schedule
+from dazle.training.dazle import Dazle
+from dazle.training.fit import schedule
+from dazle.training.train import train
 
 CPU = torch.device("cpu")
 
@@ -31,9 +33,9 @@ def settings() -> Settings:
 def test_a_curve_has_a_point_an_epoch_and_everything_in_it(settings: Settings) -> None:
     features = simulate("cub")
     phase = final_phase(features)
-    fitted = fit(features, phase, settings, (1, "cub", 0), CPU)
-    assert [point["epoch"] for point in fitted.curve] == [1, 2, 3]
-    point = fitted.curve[-1]
+    fitted = train(Dazle(), features, phase, settings, (1, "cub", 0), CPU)
+    assert [point["epoch"] for point in fitted.curves[0]] == [1, 2, 3]
+    point = fitted.curves[0][-1]
     sizes = np.bincount(features.labels[np.concatenate([phase.eval_seen, phase.eval_unseen])])
     shares = 100 * np.array(point["correct"]) / sizes
     assert point["S"] == pytest.approx(shares[phase.seen].mean())
@@ -42,38 +44,41 @@ def test_a_curve_has_a_point_an_epoch_and_everything_in_it(settings: Settings) -
     assert point["loss"]["total"] == pytest.approx(
         point["loss"]["class"] + 0.1 * point["loss"]["self_calibration"], rel=1e-5
     )
-    assert fitted.train_images == 3 * (len(phase.train) // 50) * 50
+    assert fitted.images_trained == 3 * (len(phase.train) // 50) * 50
 
 
-def test_a_validated_margin_is_its_own_in_validation_and_the_given_one_in_the_test(settings: Settings) -> None:
+def test_a_validated_margin_is_its_own_in_validation_and_the_mean_over_folds_in_the_test(settings: Settings) -> None:
     features = simulate("cub")
     settings = settings.changed({"loss.test_margin": "validated"})
-    validation = fit(features, validation_phase(features, 1), settings, (1, "cub", 0), CPU)
-    assert all(point["margin"] == point["best_margin"] for point in validation.curve)
-    assert all(point["H"] == pytest.approx(point["best_margin_H"]) for point in validation.curve)
-    test = fit(features, final_phase(features), settings, (1, "cub", 0), CPU, [0.1, 0.2, 0.3])
-    assert [point["margin"] for point in test.curve] == [0.1, 0.2, 0.3]
+    validation = train(Dazle(), features, validation_phase(features, 1), settings, (1, "cub", 0), CPU).curves[0]
+    assert all(point["margin"] == point["best_margin"] for point in validation)
+    assert all(point["H"] == pytest.approx(point["best_margin_H"]) for point in validation)
+    other = [{**point, "best_margin": point["best_margin"] + 1} for point in validation]
+    test = train(
+        Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU, validation=[validation, other]
+    ).curves[0]
+    assert [point["margin"] for point in test] == [pytest.approx(point["best_margin"] + 0.5) for point in validation]
 
 
 def test_unseen_classes_of_the_test_stay_out_of_validation() -> None:
     """Features of every test image may be anything, and the validation curve is the same to the last bit."""
     features = simulate("cub")
     settings = simulated_settings("cub").changed({"training.epochs": 2})
-    before = fit(features, validation_phase(features, 1), settings, (1, "cub", 0), CPU).curve
+    before = train(Dazle(), features, validation_phase(features, 1), settings, (1, "cub", 0), CPU).curves[0]
     values = features.regions.read(np.arange(len(features.labels))).copy()
     values[np.concatenate([features.test_seen, features.test_unseen])] = np.nan
     attributes = features.attributes.copy()
     attributes[features.unseen_classes] = np.nan
     norms = features.regions.read_norms(np.arange(len(values)))
     poisoned = replace(features, regions=type(features.regions)(values, norms), attributes=attributes)
-    assert fit(poisoned, validation_phase(poisoned, 1), settings, (1, "cub", 0), CPU).curve == before
+    assert train(Dazle(), poisoned, validation_phase(poisoned, 1), settings, (1, "cub", 0), CPU).curves[0] == before
 
 
 def test_a_training_that_diverges_says_so() -> None:
     settings = simulated_settings("cub").changed({"training.epochs": 1, "training.learning_rate": 1e30})
     features = simulate("cub")
     with pytest.raises(FloatingPointError, match="diverged"):
-        fit(features, final_phase(features), settings, (1, "cub", 0), CPU)
+        train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU)
 
 
 def test_bf16_moves_H_by_less_than_another_seed_does() -> None:
@@ -82,8 +87,8 @@ def test_bf16_moves_H_by_less_than_another_seed_does() -> None:
     H = {}
     for precision in ("float32", "bf16"):
         settings = simulated_settings("cub").changed({"training.precision": precision})
-        fits = [fit(features, final_phase(features), settings, (1, "cub", seed), CPU) for seed in range(4)]
-        H[precision] = np.array([fitted.curve[-1]["H"] for fitted in fits])
+        fits = [train(Dazle(), features, final_phase(features), settings, (1, "cub", seed), CPU) for seed in range(4)]
+        H[precision] = np.array([fitted.curves[0][-1]["H"] for fitted in fits])
     assert abs((H["bf16"] - H["float32"]).mean()) < H["float32"].std(ddof=1)
     assert not np.array_equal(H["bf16"], H["float32"])
 
@@ -91,8 +96,8 @@ def test_bf16_moves_H_by_less_than_another_seed_does() -> None:
 def test_semantics_are_of_length_one_and_random_ones_follow_the_seed() -> None:
     features = simulate("cub")
     for choice in ("word2vec", "random", "one-hot"):
-        vectors = initial_semantics(features, choice, 1, "cub", 0)
+        vectors = initial_semantics(features.semantics, 48, choice, 1, "cub", 0)
         assert torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)))
-    first, second = (initial_semantics(features, "random", 1, "cub", seed) for seed in (0, 1))
+    first, second = (initial_semantics(features.semantics, 48, "random", 1, "cub", seed) for seed in (0, 1))
     assert first.shape == second.shape == features.semantics["word2vec"].shape
     assert not torch.equal(first, second)

@@ -10,8 +10,9 @@ import dazle.training.pointing
 from dazle.config import Settings
 from dazle.features.feature_set import Places
 from dazle.features.splits import final_phase
-from dazle.training.fit import fit
+from dazle.training.dazle import Dazle
 from dazle.training.pointing import Pointing, neighbours
+from dazle.training.train import train
 from tests.dazle.features.small_features import places, small
 
 GRID = (3, 4)
@@ -76,7 +77,9 @@ def test_nothing_visible_is_no_number() -> None:
 def test_every_attention_that_points_is_judged(attention: str) -> None:
     settings = Settings().changed({"model.region_attention": attention, "training.epochs": 1})
     features = small(places=places())
-    point = fit(features, final_phase(features), settings, (0, "small", 0), torch.device("cpu")).curve[-1]
+    point = train(Dazle(), features, final_phase(features), settings, (0, "small", 0), torch.device("cpu")).curves[0][
+        -1
+    ]
     if attention == "uniform":
         assert point["pointing"] is None and point["pointing_chance"] is None
     else:
@@ -86,5 +89,7 @@ def test_every_attention_that_points_is_judged(attention: str) -> None:
 
 def test_without_tolerance_chance_is_one_region() -> None:
     features = small(places=places(tolerance=0))
-    point = fit(features, final_phase(features), Settings(), (0, "small", 0), torch.device("cpu")).curve[-1]
+    point = train(Dazle(), features, final_phase(features), Settings(), (0, "small", 0), torch.device("cpu")).curves[0][
+        -1
+    ]
     assert point["pointing_chance"] == 25 and 0 <= point["pointing"] < 100

@@ -13,7 +13,8 @@ from dazle.datasets.import_reference import import_reference
 from dazle.features.feature_file import open_features
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase, validation_phase
-from dazle.training.fit import fit
+from dazle.training.dazle import Dazle
+from dazle.training.train import train
 
 FILE = Path(__file__).resolve().parents[4] / "shared/data/CUB127/feature_map_EfficientNet_Lite0_CUB.hdf5"
 pytestmark = [
@@ -48,8 +49,10 @@ def test_bf16_moves_H_by_less_than_another_seed_does(features: FeatureSet) -> No
     phase, H = final_phase(features), {}
     for precision in ("float32", "bf16"):
         settings = preset("cub").changed({"training.precision": precision, "training.epochs": 2})
-        fits = [fit(features, phase, settings, (1, "cub127", seed), torch.device("cpu")) for seed in range(3)]
-        H[precision] = np.array([fitted.curve[-1]["H"] for fitted in fits])
+        fits = [
+            train(Dazle(), features, phase, settings, (1, "cub127", seed), torch.device("cpu")) for seed in range(3)
+        ]
+        H[precision] = np.array([fitted.curves[0][-1]["H"] for fitted in fits])
     print(H)
     assert H["float32"].min() > 50
     assert abs((H["bf16"] - H["float32"]).mean()) < H["float32"].std(ddof=1)

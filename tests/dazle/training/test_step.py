@@ -1,49 +1,48 @@
-"""Models that are trained side by side become, to the last bit, what each of them becomes alone."""
+"""The step takes any model, loss and optimiser."""
 
-import pytest
 import torch
+from torch import Tensor, nn
 
-from ablations.variants import VARIANTS, find
-from dazle.datasets.simulated import simulate, simulated_settings
-from dazle.features.splits import final_phase, validation_phase
-from dazle.training.fit import Repetition, fit, fit_side_by_side
-
-CPU = torch.device("cpu")
+from dazle.training.step import Step
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> object:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def squared(output: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    error = (output[:, 0] - labels).square().mean()
+    return {"total": 2 * error, "error": error}
 
 
-ALL_VARIANTS = [(dataset, name) for dataset in ("cub", "deepfashion") for name in VARIANTS if name != "glove"]
-# Averaged regions and a single map make the shapes that libraries treat in ways of their own.
-NARROW_SHAPES = [(dataset, name) for dataset in ("sun", "awa2") for name in ("uniform", "shared-map")]
+def test_a_step_is_the_update_of_its_optimiser() -> None:
+    torch.manual_seed(0)
+    model, twin = nn.Linear(3, 1), nn.Linear(3, 1)
+    twin.load_state_dict(model.state_dict())
+    inputs, labels = torch.randn(5, 3), torch.randn(5)
+    step = Step(model, squared, torch.optim.SGD(model.parameters(), lr=0.1), torch.device("cpu"))
+    optimiser = torch.optim.SGD(twin.parameters(), lr=0.1)
+    for _ in range(3):
+        losses = step(inputs, labels)
+        expected = squared(twin(inputs), labels)["total"]
+        optimiser.zero_grad()
+        expected.backward()
+        optimiser.step()
+        assert torch.equal(losses["total"], expected.detach())
+        assert torch.equal(losses["error"] * 2, losses["total"])
+        assert not losses["total"].requires_grad
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), twin.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(("dataset", "name"), ALL_VARIANTS + NARROW_SHAPES)
-def test_every_variant_side_by_side_is_itself(dataset: str, name: str) -> None:
-    features = simulate(dataset)
-    settings = simulated_settings(dataset).changed(find(name).changes).changed({"training.epochs": 1})
-    phase = final_phase(features)
-    repetitions = [Repetition((1, dataset, seed), margins=[0.5] * 9) for seed in range(3)]
-    stacked = fit_side_by_side(features, phase, settings, repetitions, CPU)
-    for repetition, fitted in zip(repetitions, stacked, strict=True):
-        single = fit(features, phase, settings, repetition.seed, CPU, [0.5] * 9)
-        assert fitted.curve == single.curve
-        assert fitted.train_images == single.train_images
-        for parameter, expected in zip(fitted.model.parameters(), single.model.parameters(), strict=True):
-            assert torch.equal(parameter, expected)
-    assert not torch.equal(stacked[0].model.W_e, stacked[1].model.W_e)
+def test_a_parameter_that_the_loss_does_not_reach_stays_as_it_is() -> None:
+    model = nn.ModuleDict({"used": nn.Linear(3, 1), "unused": nn.Linear(3, 1)})
+    before = model["unused"].weight.detach().clone()
 
+    class Partly(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = model
 
-def test_bf16_side_by_side_is_itself() -> None:
-    features = simulate("sun")
-    settings = simulated_settings("sun").changed({"training.epochs": 1, "training.precision": "bf16"})
-    phase = validation_phase(features, 1)
-    stacked = fit_side_by_side(features, phase, settings, [Repetition((1, "sun", seed)) for seed in range(6)], CPU)
-    for seed, fitted in enumerate(stacked):
-        assert fitted.curve == fit(features, phase, settings, (1, "sun", seed), CPU).curve
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.parts["used"](inputs)
+
+    partly = Partly()
+    step = Step(partly, squared, torch.optim.RMSprop(partly.parameters(), lr=0.1), torch.device("cpu"))
+    step(torch.randn(5, 3), torch.randn(5))
+    assert torch.equal(model["unused"].weight, before)

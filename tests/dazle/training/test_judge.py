@@ -1,0 +1,55 @@
+"""One training under several margin rules is each rule's own, and states are those of the wanted points."""
+
+import torch
+
+from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.features.splits import final_phase, validation_phase
+from dazle.training.dazle import Dazle
+from dazle.training.judge import Judge, MarginRule
+from dazle.training.train import train
+
+CPU = torch.device("cpu")
+SEED = (1, "cub", 0)
+RULES: list[MarginRule] = [1.0, 0.0, "validated"]
+
+
+def test_rules_share_a_training_and_keep_their_own_curves() -> None:
+    features = simulate("cub")
+    settings = simulated_settings("cub").changed({"training.epochs": 3})
+    phase = final_phase(features)
+    validation = train(Dazle(), features, validation_phase(features, 1), settings, SEED, CPU, RULES).curves[2]
+    shared = train(Dazle(), features, phase, settings, SEED, CPU, RULES, validation=[validation])
+    for rule, curve in zip(RULES, shared.curves, strict=True):
+        own = train(
+            Dazle(), features, phase, settings.changed({"loss.test_margin": rule}), SEED, CPU, validation=[validation]
+        )
+        assert own.curves == [curve]
+    assert shared.curves[0] != shared.curves[1]
+
+
+def test_states_are_those_of_the_points_nearest_to_what_is_wanted() -> None:
+    features = simulate("cub")
+    settings = simulated_settings("cub").changed({"training.epochs": 4})
+    phase = final_phase(features)
+    judge = train(Dazle(), features, phase, settings, SEED, CPU, [1.0] * 3, states_at=[None, 0.49, 0.25])
+    assert judge.state_points == [3, 1, 0]
+    short = train(Dazle(), features, phase, settings.changed({"training.epochs": 2}), SEED, CPU, states_at=[None])
+    assert all(torch.equal(value, short.states[0][name]) for name, value in judge.states[1].items())
+    assert not torch.equal(judge.states[0]["W_e"], judge.states[1]["W_e"])
+
+
+def test_the_judge_returns_nothing_and_counts_the_training_alone() -> None:
+    features = simulate("cub")
+    phase = final_phase(features)
+    settings = simulated_settings("cub").changed({"training.epochs": 1})
+    returned = []
+
+    class Asking(Dazle):
+        def fit(self, task, settings, judge: Judge) -> None:  # type: ignore[no-untyped-def]
+            super().fit(task, settings, lambda *words, **named: returned.append(judge(*words, **named)))  # type: ignore[arg-type]
+
+    judge = train(Asking(), features, phase, settings, SEED, CPU)
+    assert returned == [None]
+    assert judge.train_seconds > 0
+    assert judge.images_trained == len(phase.train) // 50 * 50
+    assert judge.parameters > 1000
