@@ -20,7 +20,7 @@ SETTINGS = Settings().changed({"training.epochs": 2, "training.batch_size": 8})
 
 
 def with_noise(features: FeatureSet, phase: Phase) -> FeatureSet:
-    """Every image that the phase does not train on replaced by noise, with a label drawn at random."""
+    """Every image that the phase does not train on replaced by noise, and the labels of the evaluation images permuted."""
     draw = np.random.default_rng(1)
     count = len(features.labels)
     others = np.setdiff1d(np.arange(count), phase.train)
@@ -28,7 +28,8 @@ def with_noise(features: FeatureSet, phase: Phase) -> FeatureSet:
     values[others] = draw.random(values[others].shape)
     norms[others] = draw.random(norms[others].shape)
     labels = features.labels.copy()
-    labels[others] = draw.permutation(labels[others])
+    evaluated = np.concatenate([phase.eval_seen, phase.eval_unseen])
+    labels[evaluated] = draw.permutation(labels[evaluated])
     return replace(features, regions=Regions(values, norms), labels=labels)
 
 
