@@ -113,11 +113,11 @@ def attribute_vectors_of(
     names: Sequence[str], file: Path, combine: str, allow_missing: bool, progress: Callable[[int, int], object]
 ) -> "tuple[np.ndarray, dict[str, str]]":
     """(A, d) float32 of a .npy file or from word vectors, and where they come from."""
-    from dazle.datasets.reference_layout import npy_vectors
+    from dazle.datasets.npy_semantics import read_npy
     from dazle.features.word_vectors import attribute_vectors, check_missing
 
     if file.suffix == ".npy":
-        vectors = npy_vectors(file)
+        vectors = read_npy(file)
         check_missing(vectors, names if len(names) == len(vectors) else (), file, allow_missing)
         return vectors, {"file": file.name}
     if not names:

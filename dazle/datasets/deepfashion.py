@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from dazle.datasets import deepfashion_lists as lists
+from dazle.datasets.npy_semantics import find_word2vec
 from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset
-from dazle.datasets.xlsa17 import semantics_beside
 from dazle.errors import InputError
 from dazle.features.feature_file import Progress
 from dazle.features.feature_set import ClassFold
@@ -71,7 +71,7 @@ def read(
     labels, split = np.searchsorted(kept, table.category[used]), table.split[used]
     means = _means(table, sums, kept, class_vectors)
     trainval, test_seen, test_unseen = (np.flatnonzero(split == number) for number in range(3))
-    semantics, said = semantics_beside([annotations, images, annotations.parent], len(table.attributes))
+    semantics, said = find_word2vec([annotations, images, annotations.parent], len(table.attributes))
     raw = RawDataset(
         name=name,
         preset="deepfashion",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dazle.datasets.raw import RawDataset, without
+from dazle.datasets.raw import RawDataset, drop_images
 from dazle.errors import InputError
 from dazle.extraction.backbones import Backbone
 from dazle.extraction.extract import WorkFile, check_space, extract, lock_path
@@ -79,7 +79,7 @@ def _usable(
     say(f"left out: {complaint}")
     provenance = raw.provenance | {"left_out_images": [raw.image_files[image] for image in found.broken]}
     whole = np.setdiff1d(np.arange(len(raw.images)), list(found.broken))
-    left = without(raw, found.broken)
+    left = drop_images(raw, found.broken)
     _check_left(raw, left, say)
     if "honest_images" in provenance:
         provenance["honest_images"] = _honest_images(left)

@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dazle.datasets.npy_semantics import read_npy
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, check_splits, normalise
@@ -147,20 +148,7 @@ def semantics_of(
         raise InputError(f"{source}: w2v_att is missing; give the vectors with --semantics word2vec=FILE.npy")
     provenance["semantics"] = {name: path.name for name, path in given.items()}
     vectors = {"word2vec": hdf5.array(file, "w2v_att", "f", 2)} if own else {}
-    return vectors | {name: npy_vectors(path) for name, path in given.items()}
-
-
-def npy_vectors(path: Path) -> np.ndarray:
-    """(A, d) float32 of a .npy file. Raises InputError where it is none."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a .npy file of (A, d) attribute vectors")
-    try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers; write it with numpy.save") from error
-    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
-        raise InputError(f"{path}: not one (attributes, dimensions) array of floating point numbers")
-    return np.array(vectors, np.float32)
+    return vectors | {name: read_npy(path) for name, path in given.items()}
 
 
 def _given_fold(

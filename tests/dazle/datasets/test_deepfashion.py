@@ -129,7 +129,7 @@ def test_what_is_read_passes_the_check_of_every_feature_set(archive: Path) -> No
 
 def test_a_subset_is_said_to_be_one(archive: Path) -> None:
     found, published, *_ = read(archive).notes
-    assert found.startswith("found: images 74, attributes 6, seen classes 11, unseen classes 2, trainval 44,")
+    assert found.startswith("counts: images 74, attributes 6, seen classes 11, unseen classes 2, trainval 44,")
     assert published.startswith("not the published counts (images 289,222, attributes 1,000, seen classes 36,")
 
 

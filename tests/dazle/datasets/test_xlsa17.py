@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dazle.datasets import awa2, cub, sun
-from dazle.datasets.raw import RawDataset, without
-from dazle.datasets.xlsa17 import read_splits
+from dazle.datasets.raw import RawDataset, drop_images
+from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import CLASSES, FOLDS, ROWS, Archive, cells, column, make_archive, write_mats
 from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
@@ -120,7 +120,7 @@ def test_word_vectors_beside_the_archives_are_taken(scenes: Archive, tmp_path: P
 
 def test_broken_images_are_left_out_of_everything(tmp_path: Path) -> None:
     raw = read(make_archive(tmp_path, "cub"))
-    left = without(raw, [0, 5, 47])
+    left = drop_images(raw, [0, 5, 47])
     assert len(left.images) == len(left.labels) == len(left.image_files) == 45
     kept = [row for row in range(48) if row not in (0, 5, 47)]
     for key in ("trainval", "test_seen", "test_unseen"):
