@@ -63,7 +63,7 @@ def read(images: Path, folder: Path, *, name: str, preset: str, split: str = "pr
     raw, untrained = drop_untrained_classes(raw)
     notes = [*count_notes(raw), *untrained]
     if split == "standard":
-        notes[1:] = ["the standard split: no seen class is tested, so T1 and U are all there is"]
+        notes[1:] = ["the standard split: it has no test images of seen classes, so only T1 and U exist"]
     notes += [order_note, *_split_notes(splits, len(labels)), f"class folds: {fold_note}"]
     return replace(raw, notes=(*notes, f"semantics: {semantics_note}"))
 
