@@ -149,11 +149,11 @@ def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
 
         return simulate(name)
     from dazle.features.feature_file import open_features
-    from dazle.features.stored_regions import KeptRegions
+    from dazle.features.stored_regions import CachedRegions
 
     features = open_features(file)
     if features.regions.nbytes <= memory:
-        return replace(features, regions=KeptRegions(features.regions))
+        return replace(features, regions=CachedRegions(features.regions))
     # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
     features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
     return features

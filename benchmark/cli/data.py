@@ -44,7 +44,7 @@ def import_file(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
 ) -> None:
     """Turn a file of region features into NAME.h5 and say what was found."""
-    from dazle.datasets.reference_layout import import_reference
+    from dazle.datasets.import_reference import import_reference
     from dazle.features.feature_file import check_identity
 
     check_identity(name, preset, "real")
@@ -113,11 +113,11 @@ def attribute_vectors_of(
     names: Sequence[str], file: Path, combine: str, allow_missing: bool, progress: Callable[[int, int], object]
 ) -> "tuple[np.ndarray, dict[str, str]]":
     """(A, d) float32 of a .npy file or from word vectors, and where they come from."""
-    from dazle.datasets.reference_layout import npy_vectors
+    from dazle.datasets.npy_semantics import read_npy
     from dazle.features.word_vectors import attribute_vectors, check_missing
 
     if file.suffix == ".npy":
-        vectors = npy_vectors(file)
+        vectors = read_npy(file)
         check_missing(vectors, names if len(names) == len(vectors) else (), file, allow_missing)
         return vectors, {"file": file.name}
     if not names:
@@ -185,7 +185,7 @@ def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
 def summary(features: "FeatureSet") -> str:
     """A few lines for a person: what the features are, their counts beside the published ones, folds."""
     from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
-    from dazle.features.word_vectors import without_vector
+    from dazle.features.word_vectors import attributes_without_vector
 
     rows, columns = features.grid
     lines = [
@@ -205,7 +205,7 @@ def summary(features: "FeatureSet") -> str:
     vectors = ", ".join(f"{name} ({array.shape[1]})" for name, array in features.semantics.items())
     lines.append(f"  semantics: {vectors or 'none'}; fingerprint {features.fingerprint[:12]}")
     for name, array in features.semantics.items():
-        zero = without_vector(array, features.attribute_names)
+        zero = attributes_without_vector(array, features.attribute_names)
         if zero:
             lines.append(f"  {name} has no vector for {len(zero)} attributes, which start from zero: {', '.join(zero)}")
     lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in features.provenance.items() if value != {}]

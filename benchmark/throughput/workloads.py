@@ -23,8 +23,8 @@ from benchmark.throughput.timing import Clock, Work
 from dazle.config import Settings
 from dazle.method import reference
 from dazle.method.model import Model
+from dazle.training.cuda_graph import WARM_UP
 from dazle.training.fit import DTYPES
-from dazle.training.graphed import WARM_UP
 from dazle.training.step import Step
 
 # Square products from one that fits any cache to one that fills any GPU.

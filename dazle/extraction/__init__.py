@@ -1,1 +1,1 @@
-"""Images to regions: backbones, image preparation, extraction that can be interrupted. Imports `features`."""
+"""From images to region features: backbones, image preparation, resumable extraction. Imports `features`."""

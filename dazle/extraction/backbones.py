@@ -1,8 +1,8 @@
-"""Networks that turn images into a grid of regions, with the image preparation that belongs to each.
+"""Backbones: pretrained networks that turn images into a grid of region features.
 
-The paper's is `resnet101` with the ImageNet weights IMAGENET1K_V1; every other classifier of torchvision that keeps a
-grid up to its pooling goes by its name; the weights of `efficientnet-lite0` come inside a pip package.
-The rule for callers: images are prepared by the backbone's own `preparation`, which also says where their points go.
+The paper's backbone is `resnet101` with the ImageNet weights IMAGENET1K_V1. Every other torchvision classifier whose
+features are a grid before its pooling can be used by its name. `efficientnet-lite0` has its weights in a pip package.
+The rule for callers: prepare images, and map their key points, with the backbone's own `preparation`.
 """
 
 import difflib
@@ -26,7 +26,7 @@ from dazle.extraction.preparation import REFERENCE, STRETCHED, Preparation
 
 LITE = "efficientnet-lite0"
 TITLES = {"resnet101": "ResNet-101", LITE: "EfficientNet-Lite0"}
-# Without `transform_input` these two would see colours on another scale than their weights were trained on.
+# The published weights of these two networks expect the colour scale of `transform_input`.
 ARGUMENTS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 POOLING = (nn.AdaptiveAvgPool2d, nn.AvgPool2d)
 OPERATORS = (
@@ -37,7 +37,7 @@ OPERATORS = (
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A network with its weights, on its device, that gives the regions of prepared images."""
+    """A network with its weights on a device; `regions` gives the region features of prepared images."""
 
     name: str
     weights_sha256: str
@@ -49,25 +49,25 @@ class Backbone:
 
     @property
     def title(self) -> str:
-        """As papers write it."""
+        """The name as papers write it."""
         return TITLES.get(self.name, self.name)
 
     def regions(self, batch: Tensor) -> Tensor:
-        """(n, 3, H, W) -> (n, R, D) float32 on the processor, not normalised; region r is cell (r // w, r % w)."""
-        with torch.inference_mode(), _exact():
+        """(n, 3, H, W) -> (n, R, D) float32 on the CPU, not normalised; region r is grid cell (r // w, r % w)."""
+        with torch.inference_mode(), _deterministic():
             maps = self.feature_map(batch.to(self.device))
             return maps.flatten(2).transpose(1, 2).float().contiguous().cpu()
 
 
-def _exact() -> AbstractContextManager[Any]:
-    """On CUDA full float32 and the same algorithms each time; an interrupted extraction must give the same numbers."""
+def _deterministic() -> AbstractContextManager[Any]:
+    """Full float32 and deterministic algorithms on CUDA, so that a resumed extraction gives the same numbers."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def load_backbone(name: str, weights: Path | None = None, device: str | torch.device = "cpu") -> Backbone:
-    """The backbone of that name, its weights from `weights`, from a package, or downloaded as torchvision does it.
+    """The backbone `name`, with the published weights: the file `weights`, or else from a package or downloaded.
 
-    Raises InputError for an unknown name, a network without a grid, and weights that are not the published ones.
+    Raises InputError for an unknown name, a network without a grid, or a file that is not the published weights.
     """
     build, preparation = (_lite, STRETCHED) if name == LITE else (_torchvision_classifier, REFERENCE)
     network, feature_map, published = build(name)
@@ -76,17 +76,17 @@ def load_backbone(name: str, weights: Path | None = None, device: str | torch.de
     with torch.inference_mode():
         _, channels, *grid = feature_map(torch.zeros(1, 3, size, size)).shape
     file = published.fetch() if weights is None else weights
-    sha256 = _checked(file, published.name, name)
+    sha256 = _check_sha256(file, published.name, name)
     _load(network, file)
     network.to(device)
     return Backbone(name, sha256, preparation, (grid[0], grid[1]), channels, torch.device(device), feature_map)
 
 
 class _Published(NamedTuple):
-    """The weights as they are published: the name of the file, which ends with digits of its sha256, and where."""
+    """The published file of weights."""
 
-    name: str
-    fetch: Callable[[], Path]
+    name: str  # ends with the first digits of the file's sha256
+    fetch: Callable[[], Path]  # downloads the file if necessary and returns its path
 
 
 _Parts = tuple[nn.Module, Callable[[Tensor], Tensor], _Published]
@@ -109,19 +109,19 @@ def _torchvision_classifier(name: str) -> _Parts:
     models = _torchvision().models
     names = models.list_models(module=models)
     if name not in names:
-        near = difflib.get_close_matches(name, [LITE, *names], 1)
-        hint = f"did you mean {near[0]}?" if near else f"use resnet101, {LITE} or a classifier of torchvision"
+        nearest = difflib.get_close_matches(name, [LITE, *names], 1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"use resnet101, {LITE} or a classifier of torchvision"
         raise InputError(f"backbone {name!r} is not known; {hint}")
     versions = models.get_model_weights(name).__members__
     url = versions.get("IMAGENET1K_V1", versions["DEFAULT"]).url
     network = models.get_model(name, weights=None, **ARGUMENTS.get(name, {}))
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
-    return network, FeatureMap(network, name), _Published(file.name, lambda: _downloaded(url, file, name))
+    return network, FeatureMap(network, name), _Published(file.name, lambda: _download(url, file, name))
 
 
 @cache
 def _torchvision() -> Any:
-    """The package torchvision. Beside a torch for which it has no operators it does not import unless some exist."""
+    """The package torchvision. If its operators were built for another torch, importing it needs stand-ins for them."""
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:
@@ -133,39 +133,39 @@ def _torchvision() -> Any:
 
 
 class FeatureMap:
-    """What goes into the global pooling of a classifier: the last output of a child that is still a grid.
+    """The feature map that a classifier pools: the last output of one of its children that is a grid.
 
-    Raises InputError for a network that turns its grid into a sequence, as a ViT does: that has no such map.
+    Raises InputError for a network without such a map, such as a ViT, which turns its grid into a sequence.
     """
 
     def __init__(self, network: nn.Module, name: str):
         self._network = network.eval()
-        self._seen: list[tuple[nn.Module, Any]] = []
-        hooks = [child.register_forward_hook(self._note) for child in _children(network)]
+        self._outputs: list[tuple[nn.Module, Any]] = []
+        hooks = [child.register_forward_hook(self._record) for child in _children(network)]
         with torch.inference_mode():
             network(torch.zeros(1, 3, REFERENCE.size, REFERENCE.size))
         for hook in hooks:
             hook.remove()
-        grids = [number for number, (child, output) in enumerate(self._seen) if _is_grid(child, output)]
-        if not grids or any(output.ndim == 3 for _, output in self._seen[grids[-1] :]):
+        grids = [number for number, (child, output) in enumerate(self._outputs) if _is_grid(child, output)]
+        if not grids or any(output.ndim == 3 for _, output in self._outputs[grids[-1] :]):
             raise InputError(f"backbone {name}: has no grid before its pooling; use resnet101 or another convolutional")
-        last, _ = self._seen[grids[-1]]
-        last.register_forward_hook(self._note)
-        self._seen.clear()
+        last, _ = self._outputs[grids[-1]]
+        last.register_forward_hook(self._record)
+        self._outputs.clear()
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """(n, D, h, w); DenseNet's last ReLU works in place, so that its map too is what is pooled."""
+        """(n, D, h, w). DenseNet's last ReLU works in place, so its map is rectified too."""
         self._network(batch)
-        ((_, output),) = self._seen
-        self._seen.clear()
+        ((_, output),) = self._outputs
+        self._outputs.clear()
         return output
 
-    def _note(self, child: nn.Module, inputs: Any, output: Any) -> None:
-        self._seen.append((child, output))
+    def _record(self, child: nn.Module, inputs: Any, output: Any) -> None:
+        self._outputs.append((child, output))
 
 
 def _children(network: nn.Module) -> Iterator[nn.Module]:
-    """The parts that are called one after the other; a list of them (MaxViT) is never called itself."""
+    """The modules that are called in sequence; a ModuleList (MaxViT) is not called itself, only its members."""
     for child in network.children():
         if isinstance(child, nn.ModuleList):
             yield from _children(child)
@@ -177,7 +177,7 @@ def _is_grid(child: nn.Module, output: Tensor) -> bool:
     return output.ndim == 4 and output.shape[2] * output.shape[3] > 1 and not isinstance(child, POOLING)
 
 
-def _downloaded(url: str, file: Path, name: str) -> Path:
+def _download(url: str, file: Path, name: str) -> Path:
     if not file.exists():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -191,12 +191,12 @@ def _downloaded(url: str, file: Path, name: str) -> Path:
 
 
 def _digits(published: str) -> str:
-    """The first digits of the sha256, as they stand in `resnet101-63fe2227.pth`."""
+    """The digits of the sha256 in a file name, such as 63fe2227 in `resnet101-63fe2227.pth`."""
     return Path(published).stem.rpartition("-")[2]
 
 
-def _checked(file: Path, published: str, name: str) -> str:
-    """The file's sha256. Raises InputError where it is not that of the published file."""
+def _check_sha256(file: Path, published: str, name: str) -> str:
+    """The file's sha256. Raises InputError if it is not that of the published file."""
     try:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -213,11 +213,11 @@ def _checked(file: Path, published: str, name: str) -> str:
 def _load(network: nn.Module, file: Path) -> None:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-        network.load_state_dict({_renamed(key): values for key, values in state.items()})
+        network.load_state_dict({_current_name(key): values for key, values in state.items()})
     except (OSError, RuntimeError, ValueError, AttributeError, EOFError, UnpicklingError) as error:
         raise InputError(f"{file}: not the weights of this network ({str(error).splitlines()[0]})") from error
 
 
-def _renamed(key: str) -> str:
-    """DenseNet's published weights have names from before dots were not allowed in them: `norm.1` is now `norm1`."""
+def _current_name(key: str) -> str:
+    """DenseNet's published weights have old parameter names with dots: `norm.1` is now `norm1`."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)", r"\1\2", key)

@@ -1,9 +1,8 @@
-"""Images to regions: extracted once, in batches, and kept so that a killed extraction continues where it stopped.
+"""Resumable extraction of region features from images: batches go through the backbone into a work file.
 
-Regions go into a work file as they come, a record for each image that ends with its checksum; a record counts when
-its checksum is right. Going on starts at a whole batch, so that an interrupted extraction gives the same numbers as
-one that was not. The rule for callers: while its path is `reserved`, `recover` a `WorkFile`, `extract` into it, then
-read it as `Regions`.
+The work file has one record per image, with a checksum. A resumed run keeps the records with a valid checksum, up to
+the last complete batch, so it gives the same numbers as an uninterrupted run. The rule for callers: within `lock_path`,
+call `WorkFile.recover`, then `extract`; then read the work file as `Regions`.
 """
 
 import hashlib
@@ -28,12 +27,12 @@ from dazle.features.feature_set import BLOCK_BYTES, Regions, normalise
 
 HEADER_BYTES = 4096
 CHECKSUM_BYTES = 16
-SYNC_SECONDS = 10
-Progress = Callable[[int, int], object]
+SYNC_SECONDS = 10  # between two flushes to disk
+Progress = Callable[[int, int], object]  # called with (images done, all images)
 
 
 class WorkFile(Regions):
-    """The regions extracted so far, (N, R, D) once all are there; `written` says how many images there are."""
+    """The regions extracted so far, of `written` images; complete, it has (N, R, D) = `shape`."""
 
     in_memory = False
 
@@ -47,22 +46,25 @@ class WorkFile(Regions):
 
     @property
     def missing_bytes(self) -> int:
-        """What the images that are still to come need on the disk."""
+        """Disk space that the images not extracted yet need."""
         return (self.shape[0] - self.written) * self._record.itemsize
 
-    def recover(self, batch: int, progress: Progress, say: Callable[[str], object]) -> None:
-        """Keep what an interrupted run left of the same extraction, up to the last whole batch; else start anew."""
-        found = self._header()
-        if found == self._identity:
-            self.written = self._intact(progress)
+    def recover(self, batch: int, progress: Progress, log: Callable[[str], object]) -> None:
+        """Keep the records of an interrupted run of the same extraction, up to the last complete batch, or start anew.
+
+        `log` is called with a line that a user should read.
+        """
+        stored = self._header()
+        if stored == self._identity:
+            self.written = self._count_intact(progress)
             if self.written < self.shape[0]:
                 self.written -= self.written % batch
             os.truncate(self.path, HEADER_BYTES + self.written * self._record.itemsize)
-            say(f"going on after {self.written:,} of {self.shape[0]:,} images, which were extracted before")
+            log(f"resuming after {self.written:,} of {self.shape[0]:,} images")
             return
-        if found is not None:
-            changed = [key for key in self._identity if found.get(key) != self._identity[key]]
-            say(f"what was extracted before is of other {', '.join(changed) or 'settings'}; starting over")
+        if stored is not None:
+            changed = [key for key in self._identity if stored.get(key) != self._identity[key]]
+            log(f"{', '.join(changed) or 'settings'} changed since the interrupted extraction; starting over")
         header = json.dumps(self._identity).encode().ljust(HEADER_BYTES)
         assert len(header) == HEADER_BYTES
         self.path.write_bytes(header)
@@ -74,8 +76,8 @@ class WorkFile(Regions):
         except (OSError, ValueError, TypeError):
             return None
 
-    def _intact(self, progress: Progress) -> int:
-        """How many records from the start on have the right checksum."""
+    def _count_intact(self, progress: Progress) -> int:
+        """Number of records, from the first on, with a valid checksum."""
         records = (self.path.stat().st_size - HEADER_BYTES) // self._record.itemsize
         progress(0, records)
         for image in range(min(records, self.shape[0])):
@@ -86,7 +88,7 @@ class WorkFile(Regions):
         return min(records, self.shape[0])
 
     def append(self, file: BinaryIO, regions: np.ndarray, norms: np.ndarray) -> None:
-        """The next images: (n, R, D) float16 and (n, R) float32."""
+        """Appends the next images: `regions` (n, R, D) float16 and `norms` (n, R) float32."""
         records = np.zeros(len(regions), self._record)
         records["regions"], records["norms"] = regions, norms
         for record in records:
@@ -97,20 +99,20 @@ class WorkFile(Regions):
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(n, R, D) float16."""
-        return np.concatenate([self._whole(i, i + 1)["regions"] for i in indices])
+        return np.concatenate([self._verified_records(i, i + 1)["regions"] for i in indices])
 
     def read_norms(self, indices: np.ndarray) -> np.ndarray:
         """(n, R) float32."""
-        return np.concatenate([self._whole(i, i + 1)["norms"] for i in indices])
+        return np.concatenate([self._verified_records(i, i + 1)["norms"] for i in indices])
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in order; every checksum is looked at again."""
+        """All images in order as blocks (regions, norms); every checksum is verified."""
         step = max(1, BLOCK_BYTES // self._record.itemsize)
         for start in range(0, self.shape[0], step):
-            records = self._whole(start, min(start + step, self.shape[0]))
+            records = self._verified_records(start, min(start + step, self.shape[0]))
             yield np.ascontiguousarray(records["regions"]), np.ascontiguousarray(records["norms"])
 
-    def _whole(self, start: int, stop: int) -> np.ndarray:
+    def _verified_records(self, start: int, stop: int) -> np.ndarray:
         records = self._records(start, stop)
         if len(records) < stop - start or any(r["checksum"].tobytes() != _checksum(r) for r in records):
             raise InputError(f"{self.path}: was changed or is not whole; start the preparation again")
@@ -126,8 +128,8 @@ def _checksum(record: np.void) -> bytes:
 
 
 @contextmanager
-def reserved(path: Path) -> Iterator[None]:
-    """No other run extracts into `path` meanwhile. Raises InputError where one does, or its folder cannot be used."""
+def lock_path(path: Path) -> Iterator[None]:
+    """Locks `path` against other runs. Raises InputError if it is locked or its folder cannot be used."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ def reserved(path: Path) -> Iterator[None]:
 
 
 def check_space(work: WorkFile) -> None:
-    """Raise InputError where the disk cannot hold what is missing and, for a while, all regions a second time."""
+    """Raise InputError if the disk has no room for the missing images and a second copy of all regions."""
     needed, free = work.missing_bytes + work.nbytes, shutil.disk_usage(work.path.parent).free
     if needed > free:
         raise InputError(
@@ -153,22 +155,22 @@ def check_space(work: WorkFile) -> None:
 
 
 def extract(work: WorkFile, files: Sequence[Path], backbone: Backbone, batch: int, progress: Progress) -> None:
-    """Extract the images that are missing in the work file, and have them on the disk.
+    """Extract the images that the work file does not have yet, and flush them to disk.
 
-    Raises InputError for an image that cannot be read (any more), whose regions are all zero, or not finite.
+    Raises InputError for an image that cannot be read, or whose regions are all zero or not finite.
     """
     progress(work.written, len(files))
-    rest = files[work.written :]
-    prepared = in_order(lambda path: backbone.preparation(read_image(path)), rest)
+    remaining = files[work.written :]
+    prepared = in_order(lambda path: backbone.preparation(read_image(path)), remaining)
     try:
         with work.path.open("ab") as file:
             synced = time.monotonic()
-            for start in range(0, len(rest), batch):
+            for start in range(0, len(remaining), batch):
                 images = list(islice(prepared, batch))
-                # A smaller batch would be computed another way, and differ in the last bits.
+                # The last batch is filled up: results of a smaller batch differ in the last bits.
                 full = torch.stack(images + images[:1] * (batch - len(images)))
                 regions, norms = normalise(backbone.regions(full)[: len(images)].numpy())
-                _check(norms, rest[start : start + batch])
+                _check(norms, remaining[start : start + batch])
                 work.append(file, regions, norms)
                 if time.monotonic() - synced > SYNC_SECONDS:
                     os.fsync(file.fileno())
@@ -182,5 +184,5 @@ def extract(work: WorkFile, files: Sequence[Path], backbone: Backbone, batch: in
 def _check(norms: np.ndarray, paths: Sequence[Path]) -> None:
     for path, lengths in zip(paths, norms, strict=True):
         if not np.isfinite(lengths).all() or not lengths.any():
-            found = "all zero" if not lengths.any() else "not finite"
-            raise InputError(f"{path}: its regions are {found}; look at it, or take it away and add --skip-broken")
+            values = "all zero" if not lengths.any() else "not finite"
+            raise InputError(f"{path}: its regions are {values}; look at it, or take it away and add --skip-broken")

@@ -1,6 +1,6 @@
-"""Image files as somebody else made them: each becomes RGB or is named as one that cannot be used.
+"""Safe reading of image files from unknown sources: every file becomes RGB or an InputError with its path.
 
-Only formats that datasets come in are decoded, and nothing that would grow beyond all measure in memory.
+Only the formats of datasets are decoded, and no image that would need gigabytes of memory.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ from PIL import Image
 from dazle.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-LARGEST_PIXELS = 2**30 // 12  # beyond this PIL warns of a decompression bomb
-LONGEST_RATIO = 64  # resizing the shorter side of a longer strip would make an image of gigabytes
-AHEAD = 256  # images asked for before they are needed
+LARGEST_PIXELS = 2**30 // 12  # above it PIL warns of a decompression bomb
+LONGEST_RATIO = 64  # longer side / shorter side; above it, resizing the shorter side could need gigabytes
+AHEAD = 256  # images decoded ahead of their use
 NAMED = 10
 
 Item = TypeVar("Item")
@@ -31,10 +31,10 @@ Result = TypeVar("Result")
 
 
 def read_image(path: Path) -> Image.Image:
-    """The image in RGB: grey, CMYK, palette and 16 bits are converted, transparency is dropped.
+    """The image in RGB: grey, CMYK, palette and 16-bit images are converted, transparency is dropped.
 
-    Orientation marks are not obeyed: key points and the reference's features count pixels as they are stored.
-    Raises InputError for a file that is missing, cut short, no image, or too large to be one.
+    EXIF orientation is ignored: key points and the reference's features refer to pixels as stored. Raises InputError
+    for a file that is missing, truncated, not an image, or too large.
     """
     try:
         if not path.is_file():
@@ -45,9 +45,9 @@ def read_image(path: Path) -> Image.Image:
             return _rgb(image)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # decoders raise almost anything
-        said = " ".join(str(error).replace(str(path), "file").split())
-        raise InputError(f"{path}: {said or type(error).__name__}") from error
+    except Exception as error:  # the errors of decoders are not documented
+        reason = " ".join(str(error).replace(str(path), "file").split())
+        raise InputError(f"{path}: {reason or type(error).__name__}") from error
 
 
 def _check_size(width: int, height: int) -> None:
@@ -57,7 +57,7 @@ def _check_size(width: int, height: int) -> None:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        # PIL would clip these at 255 and leave a white image.
+        # PIL would clip values at 255, which gives a white image.
         values = np.asarray(image)
         if image.mode == "F" or values.min() < 0 or values.max() >= 2**16:
             raise InputError(f"values {values.min():g}..{values.max():g} have no known range; convert it to 8 bits")
@@ -67,25 +67,25 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What a look at every image found; broken images have size (0, 0)."""
+    """The sizes of all images and the broken images among them."""
 
-    sizes: np.ndarray  # (N, 2) int64 width, height
-    broken: dict[int, str]  # image -> why it cannot be used
+    sizes: np.ndarray  # (N, 2) int64 width, height; (0, 0) of a broken image
+    broken: dict[int, str]  # image -> the reason why it cannot be used
 
     def complaint(self, names: Sequence[str]) -> str:
-        """The broken images by name, up to ten and a count."""
-        shown = [f"{names[image]} ({why})" for image, why in islice(self.broken.items(), NAMED)]
-        more = len(self.broken) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
+        """The first ten broken images with their reasons, and the number of others."""
+        named = [f"{names[image]} ({reason})" for image, reason in islice(self.broken.items(), NAMED)]
+        others = len(self.broken) - len(named)
+        return ", ".join(named) + (f" and {others} more" if others else "")
 
 
-def survey(files: Sequence[Path], kept: Path, progress: Callable[[int, int], object]) -> Survey:
-    """Decode every image once. What was found is kept in `kept`, for as long as no file changes."""
+def survey(files: Sequence[Path], cache: Path, progress: Callable[[int, int], object]) -> Survey:
+    """Decode every image once. The result is stored in the file `cache` and used again if no image file has changed."""
     identity = file_states(files)
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or not whole: look again
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        if found["identity"] == identity:
-            return Survey(np.array(found["sizes"]), {int(image): why for image, why in found["broken"].items()})
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or damaged: decode again
+        stored = json.loads(cache.read_text(encoding="utf-8"))
+        if stored["identity"] == identity:
+            return Survey(np.array(stored["sizes"]), {int(image): reason for image, reason in stored["broken"].items()})
     sizes, broken = np.zeros((len(files), 2), np.int64), {}
     progress(0, len(files))
     for image, size in enumerate(in_order(_size, files)):
@@ -94,9 +94,9 @@ def survey(files: Sequence[Path], kept: Path, progress: Callable[[int, int], obj
         else:
             sizes[image] = size
         progress(image + 1, len(files))
-    found = {"identity": identity, "sizes": sizes.tolist(), "broken": broken}
-    with suppress(OSError):  # to look again would only take time
-        kept.write_text(json.dumps(found), encoding="utf-8")
+    stored = {"identity": identity, "sizes": sizes.tolist(), "broken": broken}
+    with suppress(OSError):  # without the cache the next run decodes again
+        cache.write_text(json.dumps(stored), encoding="utf-8")
     return Survey(sizes, broken)
 
 
@@ -108,30 +108,30 @@ def _size(path: Path) -> tuple[int, int] | str:
 
 
 def file_states(files: Sequence[Path]) -> str:
-    """Hex sha256 of the paths, sizes and times of change: who reads the same files again finds the same."""
+    """Hex sha256 of the paths, sizes and modification times of files; it changes if a file is changed."""
     states = [_state(path) for path in files]
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 
 
 def _state(path: Path) -> tuple[str, int, int]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return os.fsdecode(path), -1, 0
-    return os.fsdecode(path), found.st_size, found.st_mtime_ns
+    return os.fsdecode(path), status.st_size, status.st_mtime_ns
 
 
 def in_order(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """`map` by threads that stay a little ahead of the caller, so that memory stays small."""
+    """Like `map`, with threads that work at most `AHEAD` items ahead of the caller, so that memory stays small."""
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        waiting: deque[Future[Result]] = deque()
-        rest = iter(items)
+        futures: deque[Future[Result]] = deque()
+        remaining = iter(items)
         try:
-            for item in islice(rest, AHEAD):
-                waiting.append(pool.submit(function, item))
-            while waiting:
-                yield waiting.popleft().result()
-                for item in islice(rest, 1):
-                    waiting.append(pool.submit(function, item))
+            for item in islice(remaining, AHEAD):
+                futures.append(pool.submit(function, item))
+            while futures:
+                yield futures.popleft().result()
+                for item in islice(remaining, 1):
+                    futures.append(pool.submit(function, item))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

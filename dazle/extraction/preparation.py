@@ -1,4 +1,4 @@
-"""What happens to an image before a network sees it, and where its points go when it does."""
+"""Image preparation of a backbone: resize, crop and normalise, and the same mapping for key points."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preparation:
-    """An RGB image to (3, size, size): resized, cropped where `crop`, `(x / 255 - mean) / std` for each channel.
+    """Maps an RGB image to (3, size, size): resized, cropped if `crop`, then `(x / 255 - mean) / std` per channel.
 
-    With `crop` the shorter side is resized to `size` and the centre kept, as torchvision's Resize and CenterCrop do;
-    without it the image is stretched to the square.
+    With `crop` the shorter side is resized to `size` and the centre is cropped, as torchvision's Resize and CenterCrop
+    do; without it the image is stretched to the square.
     """
 
     size: int
@@ -26,7 +26,7 @@ class Preparation:
 
     @property
     def name(self) -> str:
-        """All of it in words, for the feature file."""
+        """The complete preparation as text, for the feature file."""
         how = "shorter side to {0}, centre {0} x {0}" if self.crop else "stretched to {0} x {0}"
         mean, std = (" ".join(f"{number:.6g}" for number in numbers) for numbers in (self.mean, self.std))
         return f"{how.format(self.size)}, {self.resampling.name.lower()}, mean {mean}, std {std}"
@@ -39,11 +39,11 @@ class Preparation:
         return (values - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
 
     def locate(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Where (P, 2) x, y in pixels of the image come to lie, as fractions 0..1; NaN for what is cropped away."""
+        """(P, 2) x, y in pixels of the image as fractions 0..1 of the prepared image; NaN if cropped away."""
         scaled = points * self._resized(width, height) / (width, height)
-        found = (scaled - self._corner(width, height)) / self.size
-        inside = ((found >= 0) & (found <= 1)).all(axis=-1, keepdims=True)
-        return np.where(inside, found, np.nan)
+        located = (scaled - self._corner(width, height)) / self.size
+        inside = ((located >= 0) & (located <= 1)).all(axis=-1, keepdims=True)
+        return np.where(inside, located, np.nan)
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if not self.crop:

@@ -1,1 +1,1 @@
-"""What a training reads: the feature set, its file, splits, word vectors. Imports no other room."""
+"""Features of a dataset: the feature set, its HDF5 file, splits, attribute vectors. Imports no other room."""

@@ -1,9 +1,8 @@
-"""Attribute vectors that were added to a feature file after it was written: one small file each, beside it.
+"""Attribute vectors added to an existing feature file: `NAME.semantics-VECTORS.safetensors` files beside it.
 
-The feature file itself is never touched, so whoever is killed while adding leaves it as it was: a file
-`NAME.semantics-VECTORS.safetensors` is there whole or not at all. It names the features it belongs to and the hash of
-its vectors, and where either does not fit, opening is an error: vectors in the order of another file's attributes would
-be taken for these without a sign.
+The feature file itself is never changed, and a side file is written atomically, so an interrupted addition cannot
+damage either. A side file holds the fingerprint of its features and the hash of its vectors. If one of them does not
+match, opening fails: vectors in another order of attributes would otherwise be used unnoticed.
 """
 
 import json
@@ -21,15 +20,16 @@ from dazle.features.feature_set import FeatureSet, check
 from dazle.files import write_atomic
 
 KEY = "vectors"
+REMEDY = "remove it, or `data add-semantics` it again with --overwrite"
 
 
 def side_file(features_file: Path, name: str) -> Path:
-    """Where added vectors of that name lie."""
+    """The path of the side file for vectors `name`."""
     return features_file.with_name(f"{_prefix(features_file)}{name}.safetensors")
 
 
 def side_files(features_file: Path) -> list[Path]:
-    """All vectors that were added to a feature file, sorted."""
+    """The existing side files of a feature file, sorted."""
     return sorted(features_file.parent.glob(f"{_prefix(features_file)}*.safetensors"))
 
 
@@ -38,21 +38,21 @@ def _prefix(features_file: Path) -> str:
 
 
 def add(features_file: Path, features: FeatureSet, name: str, vectors: np.ndarray, about: Mapping[str, Any]) -> Path:
-    """Keep vectors (A, d) beside the feature file; `about` says where they come from, and `info` prints it.
+    """Write vectors (A, d) to a side file, replacing an existing one, and return its path.
 
-    Whatever stood under that name is replaced. Raises InputError for vectors that do not fit the features.
+    `about` describes their origin; `data info` prints it. Raises InputError for vectors that do not fit the features.
     """
     vectors = np.ascontiguousarray(vectors, np.float32)
-    widened = replace(features, semantics={name: vectors})
-    check(widened, str(features_file))
+    candidate = replace(features, semantics={name: vectors})
+    check(candidate, str(features_file))
     path = side_file(features_file, name)
-    identity = {"features": features.fingerprint, "sha256": widened.semantics_sha256(name)}
+    identity = {"features": features.fingerprint, "sha256": candidate.semantics_sha256(name)}
     write_atomic(path, save({KEY: vectors}, {**identity, "about": json.dumps(about)}))
     return path
 
 
-def with_added(features: FeatureSet, features_file: Path) -> FeatureSet:
-    """The features with all vectors that were added to their file. Raises InputError for those that do not belong."""
+def attach_added(features: FeatureSet, features_file: Path) -> FeatureSet:
+    """The features with the vectors of all side files. Raises InputError for a side file of other features."""
     for path in side_files(features_file):
         name = path.stem.removeprefix(_prefix(features_file))
         if name in features.semantics:
@@ -69,9 +69,6 @@ def with_added(features: FeatureSet, features_file: Path) -> FeatureSet:
             raise InputError(f"{path}: was changed, its hash is not that of its vectors; {REMEDY}")
         check(features, str(path))
     return features
-
-
-REMEDY = "remove it, or `data add-semantics` it again with --overwrite"
 
 
 def _read(path: Path) -> tuple[np.ndarray, dict[str, str]]:

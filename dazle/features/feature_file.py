@@ -1,13 +1,14 @@
-"""The project's own feature file: HDF5, written once, whole or not at all, read image by image.
+"""Feature file: the project's HDF5 format for a feature set; written atomically, regions read image by image.
 
 Datasets: `regions` (N, R, D) float16, `norms` (N, R) float32, `labels`, `attributes`, `splits/<name>`,
-`folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`, and where known `original_attributes`,
-`places/part_regions`, `places/attribute_parts` and `places/present`, `class_names`, `attribute_names`,
-`image_files`. All carry checksums: a flipped byte is an error and never a number. So does what HDF5 itself keeps of
-them, since its format 1.10 (`LIBRARY`): in an older one a flipped byte of an index can lead to the wrong chunk.
+`folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`; optional `original_attributes`,
+`places/part_regions`, `places/attribute_parts`, `places/present`, `class_names`, `attribute_names`, `image_files`.
 
-Regions are chunked by image and not compressed: training reads single images, and inflating one takes five
-times as long as reading it, even where nine values of ten are zero.
+Every dataset has checksums, so a flipped byte is an error and never another number. From version 1.10 of its format on
+(`LIBRARY`), HDF5 has them in its own structures too; before, a flipped byte of an index can lead to the wrong chunk.
+
+Regions are chunked by image and not compressed: training reads single images, and decompressing one takes five times
+as long as reading it, even if nine of ten values are zero.
 """
 
 import json
@@ -26,7 +27,7 @@ from filelock import FileLock, Timeout
 from dazle.config import MADE_SEMANTICS, PRESETS
 from dazle.errors import InputError
 from dazle.features import hdf5
-from dazle.features.added_semantics import with_added
+from dazle.features.added_semantics import attach_added
 from dazle.features.feature_set import ClassFold, FeatureSet, Places, check
 from dazle.features.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
 from dazle.features.stored_regions import StoredRegions
@@ -34,8 +35,8 @@ from dazle.features.stored_regions import StoredRegions
 FORMAT, VERSION = "dazle features", 1
 LIBRARY = ("v110", "v110")
 CHUNK_BYTES = 2**19
-UNIT_TOLERANCE = 2e-3  # float16 keeps 11 bits, so a length is off by less than 5e-4
-Progress = Callable[[int, int], object]  # is told how many images are done, and how many there are
+UNIT_TOLERANCE = 2e-3  # float16 has 11 bits, so the error of a length is below 5e-4
+Progress = Callable[[int, int], object]  # called with (images done, all images)
 
 
 def check_name(name: str, what: str = "name") -> None:
@@ -47,14 +48,14 @@ def check_name(name: str, what: str = "name") -> None:
 
 
 def check_semantics_name(name: str) -> None:
-    """Raise InputError for a name that attribute vectors cannot have: no file name, or one that `semantics` keeps."""
+    """Raise InputError for a name that attribute vectors cannot have: no file name, or `random` or `one-hot`."""
     check_name(name, "semantics")
     if name in MADE_SEMANTICS:
         raise InputError(f"semantics {name!r}: is a choice of its own and needs no vectors; give these another name")
 
 
 def check_identity(name: str, preset: str, source: str) -> None:
-    """Raise InputError where a stored set would take the name of a dataset that it is not."""
+    """Raise InputError for an invalid name, preset or source, or if other features take the name of a real dataset."""
     check_name(name)
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r}: use one of {', '.join(PRESETS)}")
@@ -67,9 +68,8 @@ def check_identity(name: str, preset: str, source: str) -> None:
 def write(path: Path, features: FeatureSet, progress: Progress = lambda done, images: None) -> str:
     """Store a feature set, streaming its regions, and return its fingerprint.
 
-    The file appears under its name only when it is whole and on the disk; what an interrupted run left is
-    replaced. Raises InputError for a set that fails `check`, a name it may not have, a full disk and a second
-    writer.
+    The file gets its name when it is complete and on disk; the remains of an interrupted run are replaced. Raises
+    InputError for a set that fails `check`, a name it may not have, a full disk, or a second writer.
     """
     if path.stem != features.name:
         raise InputError(f"{path}: features named {features.name!r} are kept in {features.name}.h5")
@@ -78,7 +78,7 @@ def write(path: Path, features: FeatureSet, progress: Progress = lambda done, im
         check_name(name, "semantics")
     check(features)
     with _new_file(path, features.regions.nbytes) as file:
-        _write_described(file, features)
+        _write_arrays(file, features)
         fingerprint = _write_regions(file, features, progress)
         hdf5.write_text(file, "fingerprint", fingerprint)
         file.flush()
@@ -88,7 +88,7 @@ def write(path: Path, features: FeatureSet, progress: Progress = lambda done, im
 
 @contextmanager
 def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
-    """A file to fill under a temporary name; it gets its name when the block ends well, else it goes."""
+    """A new file under a temporary name, renamed to `path` if the block succeeds and removed if it fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path.parent).free
@@ -97,7 +97,7 @@ def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
     if needed > free:
         raise InputError(f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f}; use another folder")
     partial = path.with_name(f".{path.name}.partial")
-    # HDF5 locks files too, but empties them first; so the lock is beside the file, and its empty file stays.
+    # HDF5 truncates a file before it locks it. So the lock is a file of its own, which stays, empty.
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -125,14 +125,15 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_described(file: h5py.File, features: FeatureSet) -> None:
+def _write_arrays(file: h5py.File, features: FeatureSet) -> None:
+    """Everything except regions and norms."""
     arrays = stored_arrays(features)
     arrays |= {f"semantics/{name}": values.astype("<f4") for name, values in features.semantics.items()}
     for key in TEXTS:
         if getattr(features, key):
             arrays[key] = np.array([text.encode() for text in getattr(features, key)], "S")
     for key, values in arrays.items():
-        # HDF5 needs at least one element for chunks, and chunks for a checksum.
+        # HDF5 has checksums for chunks only, and chunks for at least one value.
         file.create_dataset(key, data=values, fletcher32=True if values.size else None)
     for key in ("name", "preset", "source", "backbone"):
         hdf5.write_text(file, key, getattr(features, key))
@@ -166,19 +167,19 @@ def _write_regions(file: h5py.File, features: FeatureSet, progress: Progress) ->
 
 
 def stored_source(path: Path) -> str:
-    """`real` or `simulated`: what the file says of itself. Raises InputError where it cannot be read."""
-    with hdf5.opened(path) as file:
+    """The source recorded in a feature file, `real` or `simulated`. Raises InputError if it cannot be read."""
+    with hdf5.open_file(path) as file:
         return str(_header(file, path)["source"])
 
 
 def open_features(path: Path, added: bool = True) -> FeatureSet:
-    """Open a feature file: small arrays are read and checked, the regions stay on disk.
+    """Open a feature file: small arrays are read and checked, regions stay on disk.
 
-    `added` False leaves out attribute vectors that lie beside the file (`dazle.features.added_semantics`). Raises
-    InputError, one line with the file, for anything that is missing, damaged or contradicts itself.
+    `added` False ignores attribute vectors in files beside it (`dazle.features.added_semantics`). Raises InputError,
+    one line with the file, for anything missing, damaged or contradictory.
     """
     path = Path(path)
-    with hdf5.opened(path) as file:
+    with hdf5.open_file(path) as file:
         fields = _header(file, path)
         fields |= {name: hdf5.array(file, f"splits/{name}", "iu", 1) for name in SPLITS}
         fields |= {key: _texts(file, key) for key in TEXTS}
@@ -193,14 +194,14 @@ def open_features(path: Path, added: bool = True) -> FeatureSet:
             original_attributes=_optional(file, "original_attributes", "f"),
         )
     check(features, str(path))
-    return with_added(features, path) if added else features
+    return attach_added(features, path) if added else features
 
 
 def verify(path: Path, progress: Progress = lambda done, images: None) -> FeatureSet:
-    """Read a feature file completely and return it opened; memory stays small whatever its size.
+    """Read a feature file completely, block by block, and return it opened.
 
-    Raises InputError for what `open_features` refuses, for regions that are not finite or not of unit length,
-    and where the fingerprint is not that of the content.
+    Raises InputError as `open_features` does, for regions that are not finite or not of unit length, and for a
+    fingerprint that is not that of the content.
     """
     features = open_features(path)
     fingerprint, start = Fingerprint(features), 0
@@ -209,8 +210,8 @@ def verify(path: Path, progress: Progress = lambda done, images: None) -> Featur
         fits = np.isfinite(norms) & (np.abs(lengths - (norms > 0)) < UNIT_TOLERANCE)
         if not fits.all():
             image, region = np.argwhere(~fits)[0]
-            found = f"length {lengths[image, region]:.4g} (norm {norms[image, region]:.4g})"
-            raise InputError(f"{path}: region {region} of image {start + image} has {found}, not 1; import it again")
+            values = f"length {lengths[image, region]:.4g} (norm {norms[image, region]:.4g})"
+            raise InputError(f"{path}: region {region} of image {start + image} has {values}, not 1; import it again")
         fingerprint.add(block, norms)
         start += len(block)
         progress(start, len(features.labels))
@@ -223,7 +224,7 @@ def verify(path: Path, progress: Progress = lambda done, images: None) -> Featur
 
 
 def _header(file: h5py.File, path: Path) -> dict[str, Any]:
-    """Name, preset, source, backbone, fingerprint, provenance and grid."""
+    """The fields name, preset, source, backbone, fingerprint, provenance and grid."""
     if hdf5.attribute(file, "format", str) != FORMAT:
         raise InputError(f"{path}: not a feature file of this project; make one with `data import`")
     if hdf5.attribute(file, "version", np.integer) != VERSION:

@@ -1,7 +1,7 @@
-"""What every training reads: the regions of images, their labels, the splits, and what describes the classes.
+"""Feature set: the region features of a dataset's images with their labels, splits, class attributes and semantics.
 
-A `FeatureSet` comes from a feature file (`dazle.features.feature_file`) or from a generator; whoever makes one calls
-`check` on it. The rule for callers: `regions` may lie on disk, so ask for the rows needed, or `load()` once.
+A `FeatureSet` comes from a feature file (`dazle.features.feature_file`) or a generator of simulated features; its maker
+calls `check`. The rule for callers: `regions` may lie on disk, so read only the rows you need, or call `load()` once.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ import numpy as np
 
 from dazle.errors import InputError
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 16 * 2**20  # of regions that are read, converted or written at once
 
 
 @dataclass(frozen=True, eq=False)
 class ClassFold:
-    """One split of the seen classes for validation: two disjoint int64 arrays of class ids."""
+    """A division of the seen classes for validation: two disjoint int64 arrays of class ids."""
 
     train_classes: np.ndarray
     validation_classes: np.ndarray
@@ -27,22 +27,22 @@ class ClassFold:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where attributes are in the images: each can be looked for at some parts, and a part lies in one region."""
+    """Where attributes are in the images: an attribute belongs to some parts, and a part lies in one region."""
 
     part_regions: np.ndarray  # (N, P) int, stored as int16: region of each part, -1 where it is not visible
-    attribute_parts: np.ndarray  # (A, P) bool: the parts where an attribute shows; all False: nowhere
+    attribute_parts: np.ndarray  # (A, P) bool: the parts that show an attribute; all False: it has no place
     present: np.ndarray  # (N, A) bool: the attribute is present in the image
-    tolerance: int  # a hit is at most so many cells from the part, diagonals included: 0 is the region itself
+    tolerance: int  # largest distance of a hit from the part, in cells, diagonals included; 0: the region itself
 
 
 class Regions:
-    """Regions in memory, (N, R, D) float16, each of unit length or all zero, and their norms, (N, R) float32.
+    """Regions in memory: (N, R, D) float16, each of unit length or all zero, and their norms, (N, R) float32.
 
-    Subclasses keep them elsewhere and override `read`, `read_norms` and `in_memory`.
+    Subclasses that store them elsewhere override `read`, `read_norms` and `in_memory`.
     """
 
     in_memory = True
-    read_ahead = 0  # bytes that may be read before they are needed, where reading takes time
+    read_ahead = 0  # bytes to read ahead of their use; 0 if reading is as fast as copying
 
     def __init__(self, values: np.ndarray, norms: np.ndarray):
         self.shape: tuple[int, int, int] = values.shape
@@ -59,21 +59,21 @@ class Regions:
         return self._values[indices]
 
     def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
-        """Like `read`, into the first n rows of `values`: whoever reads for long does not ask for memory each time."""
+        """Like `read`, into the first n rows of `values`, so that a reader can reuse one buffer."""
         if not self.in_memory:
             values[: len(indices)] = self.read(indices)
         elif len(indices) and not 0 <= indices.min() <= indices.max() < self.shape[0]:
             raise IndexError(f"image indices {indices.min()}..{indices.max()} of {self.shape[0]} images")
         else:
-            # `clip` alone writes to `out` without a copy in between.
+            # Only mode `clip` writes to `out` without a temporary copy.
             np.take(self._values, indices, axis=0, out=values[: len(indices)], mode="clip")
 
     def read_norms(self, indices: np.ndarray) -> np.ndarray:
-        """(n, R) float32: the length each region had before it was normalised."""
+        """(n, R) float32: the length of each region before normalisation."""
         return self._norms[indices]
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in order as (regions, norms), a few at a time, so that memory stays small."""
+        """All images in order as blocks (regions, norms) of at most `BLOCK_BYTES`."""
         images, regions, channels = self.shape
         step = max(1, BLOCK_BYTES // max(1, regions * channels * 2))
         for start in range(0, images, step):
@@ -81,7 +81,7 @@ class Regions:
             yield self.read(rows), self.read_norms(rows)
 
     def load(self) -> "Regions":
-        """The same regions in memory; itself if they already are."""
+        """The same regions in memory; `self` if they already are."""
         if self.in_memory:
             return self
         values = np.empty(self.shape, np.float16)
@@ -94,8 +94,10 @@ class Regions:
 
 
 def normalise(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """L2-normalise (n, R, D) over D: (float16 regions, float32 norms (n, R)); a zero region stays zero."""
-    # What is not finite, or overflows, shows in its norm: callers look there.
+    """(n, R, D) L2-normalised over D as float16, and the norms (n, R) as float32; a zero region stays zero.
+
+    A region that is not finite or overflows has a norm that is not finite: callers check the norms.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         raw = np.asarray(raw, np.float32)
         norms = np.sqrt(np.einsum("nrd,nrd->nr", raw, raw))
@@ -109,7 +111,7 @@ class FeatureSet:
     name: str
     preset: str
     source: str  # "real" or "simulated"
-    fingerprint: str  # identity of all content but the semantics, which `semantics_sha256` identifies
+    fingerprint: str  # hash of all content except the semantics, see `semantics_sha256`; empty: not computed
     regions: Regions
     labels: np.ndarray  # (N,) int64
     attributes: np.ndarray  # (C, A) float32, rows L2-normalised: z_c
@@ -138,18 +140,18 @@ class FeatureSet:
         return np.unique(self.labels[self.test_unseen])
 
     def semantics_sha256(self, name: str) -> str:
-        """Hex sha256 of one set of attribute vectors and its shape. Raises InputError for an unknown one."""
+        """Hex sha256 of the attribute vectors `name` and their shape. Raises InputError for an unknown name."""
         if name not in self.semantics:
-            has = ", ".join(self.semantics) or "none"
-            raise InputError(f"{self.name}: no semantics {name!r}; it has {has}: import it with --semantics")
+            names = ", ".join(self.semantics) or "none"
+            raise InputError(f"{self.name}: no semantics {name!r}; it has {names}: import it with --semantics")
         array = np.ascontiguousarray(self.semantics[name], "<f4")
         return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()
 
 
 def check(features: FeatureSet, where: str = "") -> None:
-    """Raise InputError where a feature set contradicts itself; `where` (a file, say) opens the message.
+    """Raise InputError if a feature set contradicts itself; the message begins with `where`, such as a file name.
 
-    The values of the regions are not read here: the file's checksums and `verify` look at those.
+    The values of the regions are not read: the file's checksums and `verify` cover them.
     """
     where = where or features.name
     check_splits(features, where)
@@ -162,27 +164,27 @@ def check(features: FeatureSet, where: str = "") -> None:
 
 
 def check_splits(features: FeatureSet, where: str) -> None:
-    """Labels, grid and image indices: ranges, overlaps, and that seen and unseen classes are apart."""
+    """Raise InputError for labels, a grid or image indices out of range, or for splits that share images or classes."""
     images, regions, channels = features.regions.shape
     classes = len(features.attributes)
     if min(images, regions, channels) < 1:
-        raise InputError(f"{where}: regions have shape {features.regions.shape}; there must be some")
+        raise InputError(f"{where}: regions have shape {features.regions.shape}; no dimension may be 0")
     if min(features.grid) < 1 or features.grid[0] * features.grid[1] != regions:
         raise InputError(f"{where}: grid {features.grid} does not make {regions} regions")
     if features.labels.shape != (images,):
         raise InputError(f"{where}: labels have shape {features.labels.shape}, not ({images},), one an image")
     wrong = np.flatnonzero((features.labels < 0) | (features.labels >= classes))
     if wrong.size:
-        found = f"labels[{wrong[0]}] = {features.labels[wrong[0]]}"
-        raise InputError(f"{where}: {found} is outside 0..{classes - 1}; labels are 0-based class ids")
+        place = f"labels[{wrong[0]}] = {features.labels[wrong[0]]}"
+        raise InputError(f"{where}: {place} is outside 0..{classes - 1}; labels are 0-based class ids")
     splits = {name: getattr(features, name) for name in ("trainval", "test_seen", "test_unseen")}
     for name, indices in splits.items():
         _check_indices(name, indices, images, where)
-    for one, other in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
-        shared = np.intersect1d(splits[one], splits[other])
+    for first, second in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
+        shared = np.intersect1d(splits[first], splits[second])
         if shared.size:
             raise InputError(
-                f"{where}: {one} and {other} share {shared.size} images, the first is {shared[0]}; "
+                f"{where}: {first} and {second} share {shared.size} images, the first is {shared[0]}; "
                 "an image belongs to one split"
             )
     _check_classes(features, where)
@@ -199,16 +201,16 @@ def _check_indices(name: str, indices: np.ndarray, images: int, where: str) -> N
 
 
 def _check_classes(features: FeatureSet, where: str) -> None:
-    both = np.intersect1d(features.seen_classes, features.unseen_classes)
-    if both.size:
+    shared = np.intersect1d(features.seen_classes, features.unseen_classes)
+    if shared.size:
         raise InputError(
-            f"{where}: class {both[0]} is in trainval and in test_unseen ({both.size} such classes); "
+            f"{where}: class {shared[0]} is in trainval and in test_unseen ({shared.size} such classes); "
             "seen and unseen classes must be apart"
         )
-    strange = np.setdiff1d(features.labels[features.test_seen], features.seen_classes)
-    if strange.size:
+    unknown = np.setdiff1d(features.labels[features.test_seen], features.seen_classes)
+    if unknown.size:
         raise InputError(
-            f"{where}: test_seen has images of class {strange[0]}, which has none in trainval; "
+            f"{where}: test_seen has images of class {unknown[0]}, which has none in trainval; "
             "move them to test_unseen or leave them out"
         )
 
@@ -249,9 +251,10 @@ def _check_places(features: FeatureSet, where: str) -> None:
     for name, shape in shapes.items():
         if getattr(places, name).shape != shape:
             raise InputError(f"{where}: places/{name} has shape {getattr(places, name).shape}, not {shape}")
-    found = places.part_regions
-    if found.size and (found.min() < -1 or found.max() >= regions):
-        raise InputError(f"{where}: places/part_regions run {found.min()}..{found.max()}, not -1..{regions - 1}")
+    part_regions = places.part_regions
+    if part_regions.size and (part_regions.min() < -1 or part_regions.max() >= regions):
+        values = f"{part_regions.min()}..{part_regions.max()}"
+        raise InputError(f"{where}: places/part_regions run {values}, not -1..{regions - 1}")
     if places.tolerance < 0:
         raise InputError(f"{where}: places have the tolerance {places.tolerance}; it is 0 or more cells")
 
@@ -263,6 +266,6 @@ def _check_fold(features: FeatureSet, number: int, fold: ClassFold, where: str) 
     shared = np.intersect1d(train, validation)
     if shared.size:
         raise InputError(f"{where}: fold {number} has class {shared[0]} on both sides; they must be disjoint")
-    strange = np.setdiff1d(np.concatenate([train, validation]), features.seen_classes)
-    if strange.size:
-        raise InputError(f"{where}: fold {number} has class {strange[0]}, which is not a seen class")
+    unknown = np.setdiff1d(np.concatenate([train, validation]), features.seen_classes)
+    if unknown.size:
+        raise InputError(f"{where}: fold {number} has class {unknown[0]}, which is not a seen class")

@@ -1,8 +1,8 @@
-"""The identity of stored features: what can change a result, and nothing that cannot.
+"""Fingerprint of a feature set: a sha256 of everything in it that can change a result.
 
-In it: name, preset, source, backbone, grid, names, every array and all regions with their norms. Not in it:
-semantics, which a cell identifies on its own (`FeatureSet.semantics_sha256`), and provenance, so that the
-same file imported from another folder is the same dataset.
+Included: name, preset, source, backbone, grid, names, every array, and all regions with their norms. Not included:
+semantics, which cells identify separately (`FeatureSet.semantics_sha256`), and provenance, so that a file imported from
+another folder is the same dataset.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ TEXTS = ("class_names", "attribute_names", "image_files")
 
 
 def stored_arrays(features: FeatureSet) -> dict[str, np.ndarray]:
-    """All arrays but regions, norms and semantics, under their key in the file and with their stored type."""
+    """All arrays except regions, norms and semantics, by their key in the file and with the type they have there."""
     arrays = {"labels": features.labels.astype("<i8"), "attributes": features.attributes.astype("<f4")}
     arrays |= {f"splits/{name}": getattr(features, name).astype("<i8") for name in SPLITS}
     for number, fold in enumerate(features.folds, 1):
@@ -33,7 +33,7 @@ def stored_arrays(features: FeatureSet) -> dict[str, np.ndarray]:
 
 
 class Fingerprint:
-    """A sha256 that grows with the regions as they stream by; give it every image once, in order."""
+    """Computes the fingerprint of a feature set while its regions are streamed: `add` every image once, in order."""
 
     def __init__(self, features: FeatureSet):
         self._regions, self._norms, self._rest = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
@@ -51,6 +51,6 @@ class Fingerprint:
         self._norms.update(np.ascontiguousarray(norms, "<f4").data)
 
     def hexdigest(self) -> str:
-        """64 hex digits, once all images were added."""
+        """The fingerprint, 64 hex digits, after all images were added."""
         parts = (self._rest, self._regions, self._norms)
         return hashlib.sha256(b"".join(part.digest() for part in parts)).hexdigest()

@@ -1,8 +1,8 @@
-"""Which images a training sees and which it is judged on.
+"""Splits: which images and classes a training uses, and which its evaluation uses, in each phase.
 
-The final phase trains on trainval and is judged on the test images. A validation phase takes the seen
-classes only, splits them by a class fold, and never touches a test image. The rule for callers: a phase has a
-label space of its own, `Phase.classes`, and a class that is not in it must not be scored.
+The final phase trains on trainval and evaluates on the test images. A validation phase uses trainval only and divides
+its seen classes by a class fold. The rule for callers: every phase has its own label space, `Phase.classes`; classes
+outside it must not be scored.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ HELD_OUT = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One training: its label space of C' classes and its images, all sorted."""
+    """The label space of a training, C' classes, and its training and evaluation images; all sorted."""
 
     classes: np.ndarray  # (C',) class ids
     seen: np.ndarray  # (C',) bool
@@ -28,22 +28,22 @@ class Phase:
     eval_unseen: np.ndarray
 
     def positions(self, labels: np.ndarray) -> np.ndarray:
-        """Where the given class ids stand in `classes`: labels as the model of this phase counts them."""
+        """Class ids as positions in `classes`, the labels of this phase's model."""
         return np.searchsorted(self.classes, labels)
 
 
 def final_phase(features: FeatureSet) -> Phase:
-    """Train on trainval, judge on test_seen and test_unseen, over all classes that are seen or unseen."""
+    """Train on trainval, evaluate on test_seen and test_unseen, over all seen and unseen classes."""
     classes = np.union1d(features.seen_classes, features.unseen_classes)
     seen = np.isin(classes, features.seen_classes)
     return Phase(classes, seen, features.trainval, features.test_seen, features.test_unseen)
 
 
 def validation_phase(features: FeatureSet, fold: int) -> Phase:
-    """Class fold `fold` (from 1): its train classes are seen, its validation classes unseen, others stay out.
+    """Class fold `fold` (from 1): its train classes are seen, its validation classes unseen, others are left out.
 
-    Of each train class 20 % of its trainval images (rounded, at least 2, but one stays to train on) are held
-    out as `eval_seen`, drawn from the stream of (dataset, fold). Raises InputError for an unknown fold.
+    `eval_seen` is 20 % of each train class's trainval images (rounded, at least 2, but not all), drawn from the stream
+    of (dataset, fold). Raises InputError for an unknown fold.
     """
     if not 1 <= fold <= len(features.folds):
         raise InputError(f"fold {fold}: {features.name} has folds 1 to {len(features.folds)}")
@@ -64,14 +64,14 @@ def validation_phase(features: FeatureSet, fold: int) -> Phase:
 
 
 def without_test(features: FeatureSet) -> FeatureSet:
-    """The same features with no test split, and -1 for the label of every image that is not in trainval.
+    """The features without test splits, and with the label -1 for every image outside trainval.
 
-    Whoever has only these can build no phase with a test image in it, nor score one if it could.
+    With these alone no phase can contain a test image, and a test image could not be scored.
     """
     labels = np.full_like(features.labels, -1)
     labels[features.trainval] = features.labels[features.trainval]
-    nothing = features.test_seen[:0]
-    return replace(features, labels=labels, test_seen=nothing, test_unseen=nothing)
+    no_images = features.test_seen[:0]
+    return replace(features, labels=labels, test_seen=no_images, test_unseen=no_images)
 
 
 def _draw(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -80,19 +80,19 @@ def _draw(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def draw_folds(name: str, seen_classes: np.ndarray, given: ClassFold | None = None) -> tuple[ClassFold, ...]:
-    """Three class folds from the constant stream of the dataset's name, validation classes disjoint thirds.
+    """Three class folds drawn from the stream of the dataset's name; their validation classes are disjoint thirds.
 
-    With `given` as fold 1, the other two draw as many validation classes as it has from its train classes, or
-    half of those each where there are fewer. Raises InputError where a fold would have none.
+    If fold 1 is `given`, folds 2 and 3 draw their validation classes from its train classes: as many as fold 1 has, or
+    at most half of the train classes each. Raises InputError if a fold would have no validation classes.
     """
     generator = np.random.default_rng(stream("folds", name))
     if given is None:
         parts = np.array_split(generator.permutation(seen_classes), FOLDS)
     else:
-        rest = generator.permutation(given.train_classes)
-        size = min(len(given.validation_classes), len(rest) // 2)
-        parts = [given.validation_classes, rest[:size], rest[size : 2 * size]]
+        shuffled = generator.permutation(given.train_classes)
+        size = min(len(given.validation_classes), len(shuffled) // 2)
+        parts = [given.validation_classes, shuffled[:size], shuffled[size : 2 * size]]
     if not all(len(part) for part in parts):
         raise InputError(f"{name}: {len(seen_classes)} seen classes are too few for {FOLDS} class folds")
-    space = seen_classes if given is None else np.union1d(given.train_classes, given.validation_classes)
-    return tuple(ClassFold(np.setdiff1d(space, part), np.sort(part)) for part in parts)
+    classes = seen_classes if given is None else np.union1d(given.train_classes, given.validation_classes)
+    return tuple(ClassFold(np.setdiff1d(classes, part), np.sort(part)) for part in parts)

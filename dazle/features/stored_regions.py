@@ -1,4 +1,4 @@
-"""Regions that stay in a feature file and are read image by image, in any process."""
+"""Regions on disk: read from a feature file image by image, with or without a cache in memory."""
 
 import os
 import threading
@@ -16,10 +16,10 @@ READ_AHEAD_BYTES = 32 * 2**20
 
 
 class StoredRegions(Regions):
-    """The regions of the feature file with that fingerprint. Each process opens the file for itself; threads share it.
+    """The regions of a feature file. Each process opens the file for itself; the threads of a process share it.
 
-    Reading raises InputError where the file is damaged or was replaced, IndexError for an image that is not
-    there.
+    Reading raises InputError if the file is damaged or its fingerprint has changed, and IndexError for an image index
+    out of range.
     """
 
     in_memory = False
@@ -52,7 +52,7 @@ class StoredRegions(Regions):
         return norms
 
     def _fill(self, key: str, indices: np.ndarray, values: np.ndarray) -> None:
-        """Reads in the order of the file, each row to its place; neighbours there and here are read at once."""
+        """Reads rows in the order of the file; rows that are adjacent in the file and in `values` in one call."""
         order = np.argsort(indices, kind="stable")
         images = np.asarray(indices)[order]
         if images.size and not 0 <= images[0] <= images[-1] < self.shape[0]:
@@ -64,10 +64,10 @@ class StoredRegions(Regions):
                 rows = np.s_[order[start] : order[start] + stop - start]
                 stored.read_direct(values, np.s_[images[start] : images[start] + stop - start], rows)
         except hdf5.UNREADABLE as error:
-            raise hdf5.damaged(self._path, key, error) from error
+            raise hdf5.damage_error(self._path, key, error) from error
 
     def _opened(self) -> h5py.File:
-        # A handle inherited through fork shares its file position with the parent and must not be used.
+        # A file handle inherited through fork shares its position with the parent and must not be used.
         with self._opening:
             if self._file is None or self._process != os.getpid():
                 self._file, self._process = self._open(), os.getpid()
@@ -77,24 +77,24 @@ class StoredRegions(Regions):
         try:
             file = h5py.File(self._path, "r")
         except OSError as error:
-            raise hdf5.damaged(self._path, "file", error) from error
-        stored = hdf5.dataset(file, "regions", "f", 3).shape, hdf5.dataset(file, "norms", "f", 2).shape
-        if hdf5.attribute(file, "fingerprint", str) != self._fingerprint or stored != (self.shape, self.shape[:2]):
+            raise hdf5.damage_error(self._path, "file", error) from error
+        shapes = hdf5.dataset(file, "regions", "f", 3).shape, hdf5.dataset(file, "norms", "f", 2).shape
+        if hdf5.attribute(file, "fingerprint", str) != self._fingerprint or shapes != (self.shape, self.shape[:2]):
             raise InputError(f"{self._path}: was replaced while in use; start again")
         return file
 
 
-class KeptRegions(Regions):
-    """Regions that stay in memory once they were read, so that a training begins before its file was read through."""
+class CachedRegions(Regions):
+    """Regions that are read from `stored` once and then kept in memory, so that a training starts without loading."""
 
     in_memory = False
 
     def __init__(self, stored: Regions):
         self.shape, self.read_ahead = stored.shape, stored.read_ahead
-        self._stored, self._kept = stored, np.zeros(stored.shape[0], bool)
-        # Memory that nobody has written to yet is not taken.
-        self._filled = np.empty(stored.shape, np.float16)
-        self._memory = Regions(self._filled, stored.read_norms(np.arange(stored.shape[0])))
+        self._stored, self._present = stored, np.zeros(stored.shape[0], bool)
+        # The operating system takes memory only for pages that are written.
+        self._values = np.empty(stored.shape, np.float16)
+        self._memory = Regions(self._values, stored.read_norms(np.arange(stored.shape[0])))
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(n, R, D) float16, rows in the order of `indices`, which may be unsorted and repeat."""
@@ -103,12 +103,12 @@ class KeptRegions(Regions):
         return values
 
     def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
-        """Like `read`, into the first n rows of `values`; two threads that miss one image write the same."""
-        missing = np.unique(indices[~self._kept[indices]])
+        """Like `read`, into the first n rows of `values`; threads that read one image at once write equal values."""
+        missing = np.unique(indices[~self._present[indices]])
         if len(missing):
-            self._filled[missing] = self._stored.read(missing)
-            self._kept[missing] = True
-            if self._kept.all():
+            self._values[missing] = self._stored.read(missing)
+            self._present[missing] = True
+            if self._present.all():
                 self.read_ahead = 0
         self._memory.read_into(indices, values)
 

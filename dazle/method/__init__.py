@@ -1,1 +1,1 @@
-"""The model: attention, losses, semantics, and the paper's own form (`reference.py`). Imports `features`."""
+"""The DAZLE model: attention, losses, semantics, and the paper's formulas (`reference.py`). Imports `features`."""

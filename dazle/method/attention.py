@@ -1,8 +1,8 @@
-"""Where an attribute looks (region attention) and how much it counts (attribute attention).
+"""Region attention (weights alpha over the regions of an image) and attribute attention (weights beta of attributes).
 
-Each choice is one function under the name that settings and registry use. Region attention weighs the R regions for
-each attribute; everything it weighs enters linearly, so the functions work on products with the regions and attribute
-features h_a are never built.
+Each choice of `model.region_attention` and `model.attribute_attention` that has weights is one function, registered
+under its name. Attribute features h_a = sum_r alpha_ar f_r are used linearly only. So the functions take the products
+v_a' W f_r and sum these over regions with the weights alpha; h_a is never computed.
 """
 
 from collections.abc import Callable
@@ -26,21 +26,21 @@ def sparsemax(logits: Tensor, dim: int) -> Tensor:
 
 
 def softmax_sums(products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
-    """`dense` and `shared`: alpha = softmax_r of the logits; equation of the paper's dense attention."""
+    """`dense` and `shared`: alpha = softmax_r(logits), the paper's dense attention."""
     return _SoftmaxSums.apply(products, sizes)  # type: ignore[no-untyped-call]
 
 
 class _SoftmaxSums(torch.autograd.Function):
     """With s = sum_r alpha_r x_r and alpha = softmax(l): ds/dx_r = alpha_r, ds/dl_r = alpha_r (x_r - s).
 
-    Written out, the gradient is made in one piece, where autograd makes one of every slice and joins them.
+    The gradient is written into one tensor; autograd would compute one per slice and concatenate them.
     """
 
     @staticmethod
     def forward(ctx: Any, products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
         logits, *values = products.split_with_sizes(sizes, 2)
         alpha = logits.softmax(dim=1)
-        sums = torch.stack([(alpha * each).sum(dim=1) for each in values], dim=1).unbind(1)
+        sums = torch.stack([(alpha * value).sum(dim=1) for value in values], dim=1).unbind(1)
         ctx.save_for_backward(products, alpha, *sums)
         ctx.mark_non_differentiable(alpha)
         ctx.set_materialize_grads(False)
@@ -48,37 +48,37 @@ class _SoftmaxSums(torch.autograd.Function):
         return alpha, *sums
 
     @staticmethod
-    def backward(ctx: Any, of_alpha: None, *of_sums: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, alpha_gradient: None, *sum_gradients: Tensor) -> tuple[Tensor, None]:
         products, alpha, *sums = ctx.saved_tensors
         gradient = torch.empty_like(products)
-        of_logits, *of_values = gradient.split_with_sizes(ctx.sizes, 2)
+        logit_gradient, *value_gradients = gradient.split_with_sizes(ctx.sizes, 2)
         _, *values = products.split_with_sizes(ctx.sizes, 2)
-        mean = of_sums[0] * sums[0]
-        for of_sum, each in zip(of_sums[1:], sums[1:], strict=True):
-            mean += of_sum * each
-        against = -mean[:, None]
-        for of_sum, of_value, value in zip(of_sums, of_values, values, strict=True):
-            everywhere = of_sum[:, None]
-            torch.mul(alpha, everywhere, out=of_value)
-            against = torch.addcmul(against, value, everywhere)
+        mean = sum_gradients[0] * sums[0]
+        for sum_gradient, weighed_sum in zip(sum_gradients[1:], sums[1:], strict=True):
+            mean += sum_gradient * weighed_sum
+        # Becomes the sum over all s of ds (x_r - s).
+        relative = -mean[:, None]
+        for sum_gradient, value_gradient, value in zip(sum_gradients, value_gradients, values, strict=True):
+            torch.mul(alpha, sum_gradient[:, None], out=value_gradient)
+            relative = torch.addcmul(relative, value, sum_gradient[:, None])
         if ctx.sizes[0] == 1:
-            # One map for all attributes: its logit moves every sum.
-            against = against.sum(dim=2, keepdim=True)
-        torch.mul(alpha, against, out=of_logits)
+            # One map for all attributes: its logits take part in the sums of all of them.
+            relative = relative.sum(dim=2, keepdim=True)
+        torch.mul(alpha, relative, out=logit_gradient)
         return gradient, None
 
 
 def sparsemax_sums(products: Tensor, sizes: Sizes) -> tuple[Tensor, ...]:
-    """`sparse`: most regions get a weight of exactly zero."""
+    """`sparse`: alpha = sparsemax_r(logits); most regions get a weight of exactly zero."""
     logits, values = torch.split(products, [sizes[0], sum(sizes[1:])], dim=2)
     alpha = sparsemax(logits, dim=1)
     values = values.view(*values.shape[:2], len(sizes) - 1, sizes[-1])
     return alpha, *(alpha[:, :, None] * values).sum(dim=1).unbind(1)
 
 
-# From products (B, R, sum of sizes) of the regions, first the logits of the maps and then the values of each attribute
-# for each weight, to alpha (B, R, maps) and for each weight the sums (B, A) of its values over the regions, weighed by
-# alpha. `shared` has one map for all attributes.
+# Functions of (products, sizes). `products` (B, R, sum of sizes): logits of the attention maps, then for each weight
+# matrix (W_e, and W_beta if used) the values v_a' W f_r of all attributes. They return alpha (B, R, maps), and for each
+# weight matrix its values summed over regions with weights alpha (B, A). `shared` has one map, the others A.
 REGION_SUMS: dict[str, Callable[[Tensor, Sizes], tuple[Tensor, ...]]] = {
     "dense": softmax_sums,
     "shared": softmax_sums,
@@ -87,12 +87,12 @@ REGION_SUMS: dict[str, Callable[[Tensor, Sizes], tuple[Tensor, ...]]] = {
 
 
 def sigmoid_gate(logits: Tensor) -> Tensor:
-    """`sigmoid`: beta_a = sigmoid(v_a' W_beta h_a), each attribute for itself; logits (B, A)."""
+    """`sigmoid`: beta_a = sigmoid(v_a' W_beta h_a), independent of other attributes; logits (B, A)."""
     return logits.sigmoid()
 
 
 def softmax_gate(logits: Tensor) -> Tensor:
-    """`softmax`: beta = A softmax_a(v_a' W_beta h_a): attributes compete, and their mean weight is 1."""
+    """`softmax`: beta = A softmax_a(v_a' W_beta h_a), attributes compete and their mean weight is 1; logits (B, A)."""
     return logits.shape[1] * logits.softmax(dim=1)
 
 

@@ -1,7 +1,7 @@
-"""The same model as the paper writes it, attribute features h_a and all: judge of the fast form, and its yardstick.
+"""Reference form of the model and its loss: the paper's formulas as einsum, to test and time the fast form against.
 
-Plain on purpose: einsum in the paper's symbols (b image, r region, f channel of D, a attribute, v dimension of d,
-c class), one line a formula, nothing shared with the fast form but the settings and the parameters' names.
+Symbols are the paper's: b image, r region, f channel of D, a attribute, v dimension of d, c class. One line is one
+formula. The fast form (`dazle/method/model.py`) shares only the settings and the names of parameters.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from dazle.config import LossSettings, ModelSettings
 
 
 def scores(parameters: Mapping[str, Tensor], Z: Tensor, F: Tensor, settings: ModelSettings) -> Tensor:
-    """s (B, C) without margin, from F (B, R, D), Z (C, A) and parameters V (A, d), W_* (d, D) that the choice uses."""
+    """s (B, C) without margin, from F (B, R, D), Z (C, A) and the parameters V (A, d), W_* (d, D) in use."""
     V = parameters["V"]
     if settings.renormalise_semantics:
         V = V / V.norm(dim=1, keepdim=True)
@@ -24,7 +24,7 @@ def scores(parameters: Mapping[str, Tensor], Z: Tensor, F: Tensor, settings: Mod
 
 
 def region_attention(parameters: Mapping[str, Tensor], V: Tensor, F: Tensor, choice: str) -> Tensor:
-    """alpha (B, A, R): how much attribute a looks at region r; sums to one over r."""
+    """alpha (B, A, R): the weight of region r for attribute a; sums to 1 over r."""
     (B, R, _), A = F.shape, len(V)
     if choice == "uniform":
         return F.new_full((B, A, R), 1 / R)
@@ -39,14 +39,14 @@ def region_attention(parameters: Mapping[str, Tensor], V: Tensor, F: Tensor, cho
 
 
 def sparsemax(logits: Tensor) -> Tensor:
-    """Weights max(0, z_r - tau) that sum to one; tau is the largest that any set of the k best regions gives."""
+    """Weights max(0, z_r - tau) that sum to 1; tau is the largest value over the sets of the k best regions."""
     best = logits.sort(dim=2, descending=True).values
     taus = [(best[..., :k].sum(dim=2, keepdim=True) - 1) / k for k in range(1, logits.shape[2] + 1)]
     return (logits - torch.cat(taus, dim=2).max(dim=2, keepdim=True).values).clamp(min=0)
 
 
 def attribute_attention(parameters: Mapping[str, Tensor], V: Tensor, h: Tensor, choice: str) -> Tensor:
-    """beta (B, A): how much attribute a counts in the image."""
+    """beta (B, A): the weight of attribute a in image b."""
     if choice == "none":
         return h.new_ones(h.shape[:2])
     logits = einsum("av,vf,baf->ba", V, parameters["W_beta"], h)
@@ -55,16 +55,16 @@ def attribute_attention(parameters: Mapping[str, Tensor], V: Tensor, h: Tensor, 
 
 def loss(s: Tensor, y: Tensor, seen: Tensor, settings: LossSettings) -> Tensor:
     """L_class + lambda L_cal; s (B, C) without margin, y (B,), seen (C,) bool."""
-    with_margin = s + settings.train_margin * (1 - 2 * seen.to(s))
-    allowed = torch.ones_like(seen) if settings.ce_classes == "all" else seen
+    margined = s + settings.train_margin * (1 - 2 * seen.to(s))
+    classes = torch.ones_like(seen) if settings.ce_classes == "all" else seen
     rows = torch.arange(len(y))
     if settings.class_loss == "cross-entropy":
-        total = s[:, allowed].exp().sum(dim=1)
-        of_class = -torch.log(s[rows, y].exp() / total).mean()
+        total = s[:, classes].exp().sum(dim=1)
+        class_loss = -torch.log(s[rows, y].exp() / total).mean()
     else:
-        of_class = torch.relu(1 - with_margin[rows, y][:, None] + with_margin[:, allowed]).mean()
+        class_loss = torch.relu(1 - margined[rows, y][:, None] + margined[:, classes]).mean()
     if settings.lambda_ == 0:
-        return of_class
-    unseen = torch.softmax(with_margin, dim=1)[:, ~seen].sum(dim=1)
+        return class_loss
+    unseen = torch.softmax(margined, dim=1)[:, ~seen].sum(dim=1)
     calibration = -unseen.mean().log() if settings.self_calibration == "log-mean" else -unseen.log().mean()
-    return of_class + settings.lambda_ * calibration
+    return class_loss + settings.lambda_ * calibration

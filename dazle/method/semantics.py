@@ -1,7 +1,7 @@
-"""Attribute semantics: the vectors v_a that the model starts from.
+"""Attribute semantics: the vectors v_a from which the model starts.
 
-`semantics` names vectors of the feature file (`word2vec` is the paper's choice), or `random` or `one-hot`. All rows are
-L2-normalised, as the paper does; a row of zeros (an attribute whose words had no vector) stays zero.
+The setting `model.semantics` names vectors of the feature file (`word2vec` in the paper), or `random` or `one-hot`. All
+rows are L2-normalised as in the paper; a row of zeros (an attribute whose words have no vector) stays zero.
 """
 
 import torch
@@ -17,17 +17,17 @@ RANDOM_DIMENSION = 300
 
 
 def initial_semantics(features: FeatureSet, choice: str, *seed: str | int) -> Tensor:
-    """V of shape (A, d), float32, rows of length 1.
+    """The initial V, (A, d) float32, rows of length 1 or 0.
 
-    `random`: rows drawn from N(0, 1), as long as the file's word vectors where it has them; `one-hot`: the identity,
-    d = A. Anything else must be in the feature file, or InputError is raised.
+    `random`: rows drawn from N(0, 1), with the dimension of the file's word2vec vectors if it has them; `one-hot`: the
+    identity, d = A. Raises InputError for any other name that is not in the feature file.
     """
     attributes = features.attributes.shape[1]
     if choice == "one-hot":
         return torch.eye(attributes)
     if choice == "random":
-        known = features.semantics.get("word2vec")
-        dimension = known.shape[1] if known is not None else RANDOM_DIMENSION
+        word2vec = features.semantics.get("word2vec")
+        dimension = RANDOM_DIMENSION if word2vec is None else word2vec.shape[1]
         generator = torch.Generator().manual_seed(stream(*seed, "semantics"))
         return functional.normalize(torch.randn(attributes, dimension, generator=generator), dim=1)
     if choice not in features.semantics:

@@ -1,1 +1,1 @@
-"""Fitting a model and evaluating it: steps, batches, curves, metrics. Imports `method` and `features`."""
+"""Training and evaluation of a model: steps, batches, curves, metrics. Imports `method` and `features`."""

@@ -1,8 +1,7 @@
-"""Which images a step sees, and their regions on the device that trains.
+"""Batches: the sequence of image indices, and a reader of their regions onto the training device.
 
-The sequence of batches depends on the images, the size and the stream alone, so that every variant of a repetition is
-trained on the same batches; and since it is known beforehand, regions that lie on the disk are read ahead of their use.
-Values are the same bits wherever they come from.
+The sequence depends on labels, batch size and random stream only, so all variants of a repetition train on the same
+batches. Since it is known in advance, regions on disk are read ahead. Values are bit-identical from disk or memory.
 """
 
 from collections import deque
@@ -16,16 +15,16 @@ from torch import Tensor
 
 from dazle.features.feature_set import BLOCK_BYTES, FeatureSet
 
-# Regions of one phase stay on the GPU, converted once, where they take up to this share of its free memory: training
-# and evaluation have a reader each. On a CPU they are converted batch by batch: that costs next to nothing there, and a
-# converted copy would be twice as large as what it is made of.
+# The regions of a reader are kept on the GPU, converted once, if they fit into this share of its free memory. Training
+# and evaluation have one reader each. On a CPU regions are converted batch by batch: conversion is cheap there, and a
+# converted copy would take twice the memory.
 RESIDENT_SHARE = 0.4
-# More than a few batches ahead only fills memory: reading is either faster than training or slower for good.
-MOST_AHEAD = 8
+# More batches would only fill memory: if reading is slower than training, no number of them is enough.
+MAX_BATCHES_AHEAD = 8
 
 Batch = NDArray[np.int64]
 Read = tuple[int, NDArray[np.float16], NDArray[np.float32] | None]  # images, buffer, norms
-Waiting = deque[tuple[Batch, Future[Read]]]
+PendingReads = deque[tuple[Batch, Future[Read]]]
 
 
 def index_batches(
@@ -33,26 +32,26 @@ def index_batches(
 ) -> Iterator[NDArray[np.int64]]:
     """`steps` batches of positions in `labels`.
 
-    Unbalanced: a fresh random subset each step, as the reference draws it (there are no passes over the data).
-    Balanced: one image for each of min(size, classes) classes, so the batch is smaller where there are fewer classes.
+    Unbalanced: a new random subset in every step, as in the reference code (there are no passes over the data).
+    Balanced: one image for each of min(size, classes) classes, so a batch can have fewer than `size` images.
     """
     random = np.random.default_rng(seed)
-    of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    class_images = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     for _ in range(steps):
         if balanced:
-            chosen = random.choice(len(of_class), min(size, len(of_class)), replace=False)
-            # One call draws the numbers that a call for each class would.
-            numbers = random.integers([len(of_class[c]) for c in chosen])
-            yield np.array([of_class[c][number] for c, number in zip(chosen, numbers, strict=True)])
+            classes = random.choice(len(class_images), min(size, len(class_images)), replace=False)
+            # One call draws the same numbers as one call per class.
+            numbers = random.integers([len(class_images[c]) for c in classes])
+            yield np.array([class_images[c][number] for c, number in zip(classes, numbers, strict=True)])
         else:
             yield random.choice(len(labels), min(size, len(labels)), replace=False)
 
 
 class RegionReader:
-    """Regions of some images, as the model wants them: (b, R, D) in `dtype` on `device`.
+    """Reads batches of regions as the model's input: (b, R, D) in `dtype` on `device`.
 
-    All large memory is asked for once and used again: blocks of many megabytes that come and go, from two threads,
-    leave the allocator with several times what is in use.
+    Large buffers are allocated once and reused: if two threads allocate and free blocks of many megabytes, the
+    allocator keeps several times the memory in use.
     """
 
     def __init__(
@@ -63,60 +62,60 @@ class RegionReader:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        """`images`: what positions refer to; `normalise` False multiplies the stored norms back in."""
+        """`images`: (n,) image indices, to which positions refer; `normalise` False restores the stored norms."""
         self.regions, self.images, self.normalise = features.regions, images, normalise
         self.dtype, self.device = dtype, device
         self.shape = features.regions.shape[1:]
         self.image_bytes = self.shape[0] * self.shape[1] * 2
-        self.idle: list[NDArray[np.float16]] = []
-        self.converted = torch.empty(0, dtype=dtype, device=device)
+        self.idle_buffers: list[NDArray[np.float16]] = []
+        self.batch_memory = torch.empty(0, dtype=dtype, device=device)
         self.resident = self._resident() if device.type == "cuda" and self._fits() else None
 
     def batches(self, positions: Iterable[Batch]) -> Generator[tuple[Batch, Tensor]]:
-        """Each batch of positions with its regions, which are good until the next batch is asked for.
+        """Each batch of positions with its regions, which are overwritten when the next batch is requested.
 
-        Raises InputError where the file that they are read from is damaged.
+        Raises InputError if the feature file is damaged.
         """
         if self.resident is not None:
             for batch in positions:
-                # Without waiting for the device: it may still be at the step before.
+                # Without waiting for the device, which may still run the previous step.
                 yield batch, self.resident[torch.from_numpy(batch).to(self.device, non_blocking=True)]
         elif not self.regions.read_ahead:
             for batch in positions:
                 yield batch, self._convert(self._read(batch, self._buffer(len(batch))))
         else:
-            yield from self._ahead(positions)
+            yield from self._batches_read_ahead(positions)
 
-    def _ahead(self, positions: Iterable[Batch]) -> Generator[tuple[Batch, Tensor]]:
-        """A thread reads the next batches, in their order, while the caller works on the one it was given.
+    def _batches_read_ahead(self, positions: Iterable[Batch]) -> Generator[tuple[Batch, Tensor]]:
+        """A thread reads the next batches, in order, while the caller uses the current one.
 
-        One thread: HDF5 reads one thing at a time. An error of a read is raised where its batch is asked for.
+        One thread only, since HDF5 runs one read at a time. A failed read raises its error when its batch is due.
         """
         thread = ThreadPoolExecutor(1, "read-ahead")
-        waiting: Waiting = deque()
+        reads: PendingReads = deque()
         try:
             for batch in positions:
-                # Taken before the next is asked for: the buffer that this frees is the one to read that into.
-                ready = self._taken(waiting) if len(waiting) >= self._depth(batch) else None
-                waiting.append((batch, thread.submit(self._read, batch, self._buffer(len(batch)))))
+                # First free a buffer, then submit the read that needs it.
+                ready = self._next(reads) if len(reads) >= self._batches_ahead(batch) else None
+                reads.append((batch, thread.submit(self._read, batch, self._buffer(len(batch)))))
                 if ready is not None:
                     yield ready
-            while waiting:
-                yield self._taken(waiting)
+            while reads:
+                yield self._next(reads)
         finally:
             thread.shutdown(cancel_futures=True)
 
-    def _taken(self, waiting: Waiting) -> tuple[Batch, Tensor]:
-        batch, read = waiting.popleft()
+    def _next(self, reads: PendingReads) -> tuple[Batch, Tensor]:
+        batch, read = reads.popleft()
         return batch, self._convert(read.result())
 
-    def _depth(self, batch: Batch) -> int:
-        """How many batches of this size are read ahead: one at least."""
-        return max(1, min(MOST_AHEAD, self.regions.read_ahead // (len(batch) * self.image_bytes)))
+    def _batches_ahead(self, batch: Batch) -> int:
+        """Number of batches of this size to read ahead, at least one."""
+        return max(1, min(MAX_BATCHES_AHEAD, self.regions.read_ahead // (len(batch) * self.image_bytes)))
 
     def _buffer(self, images: int) -> NDArray[np.float16]:
-        """A buffer for so many images that nobody uses now; `_convert` gives it back."""
-        buffer = self.idle.pop() if self.idle else None
+        """A free buffer for at least so many images; `_convert` returns it to the free ones."""
+        buffer = self.idle_buffers.pop() if self.idle_buffers else None
         return buffer if buffer is not None and len(buffer) >= images else np.empty((images, *self.shape), np.float16)
 
     def _read(self, positions: Batch, buffer: NDArray[np.float16]) -> Read:
@@ -126,12 +125,12 @@ class RegionReader:
 
     def _convert(self, read: Read) -> Tensor:
         count, buffer, norms = read
-        if len(self.converted) < count:
-            self.converted = torch.empty(count, *self.shape, dtype=self.dtype, device=self.device)
-        regions = self.converted[:count]
-        # Half as many bytes go to a GPU as if they were converted first.
+        if len(self.batch_memory) < count:
+            self.batch_memory = torch.empty(count, *self.shape, dtype=self.dtype, device=self.device)
+        regions = self.batch_memory[:count]
+        # Conversion happens on the device: float16 is half the bytes to copy to a GPU.
         regions.copy_(torch.from_numpy(buffer[:count]).to(self.device))
-        self.idle.append(buffer)
+        self.idle_buffers.append(buffer)
         return regions if norms is None else regions.mul_(torch.from_numpy(norms).to(regions)[:, :, None])
 
     def _fits(self) -> bool:
@@ -139,12 +138,12 @@ class RegionReader:
         return bool(len(self.images) * self.image_bytes // 2 * self.dtype.itemsize <= RESIDENT_SHARE * free)
 
     def _resident(self) -> Tensor:
-        """All of them on the device, a few at a time, so that the memory of the host stays small."""
-        filled = torch.empty(len(self.images), *self.shape, dtype=self.dtype, device=self.device)
+        """All regions of `images` on the device, copied a few at a time so that the memory of the host stays small."""
+        regions = torch.empty(len(self.images), *self.shape, dtype=self.dtype, device=self.device)
         step = max(1, BLOCK_BYTES // self.image_bytes)
-        for start in range(0, len(filled), step):
-            rows = np.arange(start, min(start + step, len(filled)))
-            filled[start : start + step] = self._convert(self._read(rows, self._buffer(len(rows))))
-        self.idle.clear()
-        self.converted = filled[:0]
-        return filled
+        for start in range(0, len(regions), step):
+            rows = np.arange(start, min(start + step, len(regions)))
+            regions[start : start + step] = self._convert(self._read(rows, self._buffer(len(rows))))
+        self.idle_buffers.clear()
+        self.batch_memory = regions[:0]
+        return regions

@@ -1,7 +1,7 @@
-"""Whether models that are trained side by side become what each would become alone, to the last bit.
+"""Check that training models side by side gives bit-identical results to training each model alone.
 
-Nothing is taken for granted: in which order a library adds up can depend on how many matrices it is given, on where
-they lie in memory, on threads and on the device. So a few steps of exactly this shape are tried, on this machine.
+The order in which a library adds numbers can depend on the number of matrices, their memory addresses, the threads and
+the device. So a few steps of exactly this shape are run on this machine.
 """
 
 import copy
@@ -14,14 +14,14 @@ from dazle.config import Settings
 from dazle.method.model import Model
 from dazle.training.step import Step
 
-# The attentions are zero at first: it takes two steps until every product has something to round.
+# W_alpha and W_beta start at zero: only from the third step on does every product round.
 STEPS = 3
 
 
 def equal_side_by_side(
     start: Model, seen: Tensor, settings: Settings, shape: tuple[int, int, int], dtype: torch.dtype, models: int
 ) -> bool:
-    """Copies of `start` on equal made-up batches: `models` of them side by side, and one alone.
+    """Trains copies of `start` on the same random batches, `models` of them side by side and one alone.
 
     `seen`: (C,) bool, on the device of `start`; `shape`: of a batch, (B, R, D), in `dtype`.
     """
@@ -34,13 +34,13 @@ def equal_side_by_side(
         )
         for _ in range(STEPS)
     ]
-    alone, *beside = (copy.deepcopy(start) for _ in range(1 + models))
-    for trained in ([alone], beside):
-        step = Step(trained, seen, settings)
+    single, *stacked = (copy.deepcopy(start) for _ in range(1 + models))
+    for group in ([single], stacked):
+        step = Step(group, seen, settings)
         for regions, labels in batches:
-            step(regions.expand(len(trained), *shape).contiguous(), labels.expand(len(trained), -1).contiguous())
+            step(regions.expand(len(group), *shape).contiguous(), labels.expand(len(group), -1).contiguous())
     return all(
-        torch.equal(value, other)
-        for each in beside
-        for value, other in zip(each.parameters(), alone.parameters(), strict=True)
+        torch.equal(value, expected)
+        for model in stacked
+        for value, expected in zip(model.parameters(), single.parameters(), strict=True)
     )

@@ -1,7 +1,6 @@
-"""One training: a model fitted on the train images of a phase, and the curve of what it scored on the way.
+"""Training and evaluation of one model: the training loop, its schedule, and the curve of metrics over the epochs.
 
-`fit` knows nothing of protocols: it evaluates at every point of the schedule and returns all of them; which one is
-reported is decided by whoever reads the record.
+`fit` returns all points of the curve. A protocol (`reports/analysis/protocols.py`) picks the one that is reported.
 """
 
 import copy
@@ -38,20 +37,20 @@ CurvePoint = dict[str, Any]
 
 @dataclass(frozen=True)
 class Schedule:
-    """`steps` in all, `per_epoch` of them an epoch, and the steps after which the curve has a point."""
+    """How many steps a training takes, and after which of them the model is evaluated."""
 
     steps: int
-    per_epoch: int
-    points: tuple[int, ...]
+    per_epoch: int  # steps an epoch
+    points: tuple[int, ...]  # step numbers of the curve's points, the last step included
 
     def fractions(self) -> tuple[float, ...]:
         return tuple(point / self.steps for point in self.points)
 
 
 def schedule(settings: TrainingSettings, images: int) -> Schedule:
-    """As the reference counts: an epoch is floor(images / batch_size) steps, also where balanced batches are smaller.
+    """The schedule for `images` training images.
 
-    `images`: how many there are to train on.
+    An epoch is floor(images / batch_size) steps as in the reference code, even if balanced batches are smaller.
     """
     per_epoch = max(1, images // settings.batch_size)
     steps = settings.epochs * per_epoch
@@ -61,20 +60,17 @@ def schedule(settings: TrainingSettings, images: int) -> Schedule:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, its curve (a point a dict, JSON-able), seconds spent in steps, and images trained on.
-
-    `side_by_side`: how many models its steps trained; each has its share of their seconds.
-    """
+    """A trained model, its curve, and the cost of its steps."""
 
     model: Model
-    curve: list[CurvePoint]
-    train_seconds: float
-    train_images: int
-    side_by_side: int
+    curve: list[CurvePoint]  # JSON-able
+    train_seconds: float  # in steps; of models side by side each has an equal share
+    train_images: int  # over all steps
+    side_by_side: int  # how many models the steps trained
 
 
 def build(features: FeatureSet, phase: Phase, settings: Settings, *seed: str | int) -> Model:
-    """The untrained model for the label space of `phase`; `seed` names the repetition, never the variant."""
+    """The untrained model for the label space of `phase`; `seed` identifies the repetition, never the variant."""
     semantics = initial_semantics(features, settings.model.semantics, *seed)
     attributes = torch.from_numpy(features.attributes[phase.classes])
     return Model(settings.model, semantics, attributes, features.regions.shape[2], *seed)
@@ -82,14 +78,12 @@ def build(features: FeatureSet, phase: Phase, settings: Settings, *seed: str | i
 
 @dataclass(frozen=True)
 class Repetition:
-    """What one training has of its own beside others of the same settings.
-
-    `margins`: the test margin at each point, or None to use each point's own best one; read only where `test_margin` is
-    `validated`. `on_point` is called with each point as it is made.
-    """
+    """The arguments of one training that differ between repetitions of equal settings."""
 
     seed: tuple[str | int, ...]
+    # The test margin at each point, used if `loss.test_margin` is `validated`; None: the best margin of the point.
     margins: Sequence[float] | None = None
+    # Called with the number of each point, the point, and the model as it is then.
     on_point: Callable[[int, CurvePoint, Model], None] | None = None
 
 
@@ -102,9 +96,9 @@ def fit(
     margins: Sequence[float] | None = None,
     on_point: Callable[[int, CurvePoint, Model], None] | None = None,
 ) -> Fitted:
-    """One repetition, trained alone (see `Repetition` for its own arguments).
+    """Trains and evaluates one model; `margins` and `on_point` are described in `Repetition`.
 
-    Raises FloatingPointError when scores are no longer finite.
+    Raises FloatingPointError if scores are not finite.
     """
     return fit_side_by_side(features, phase, settings, [Repetition(seed, margins, on_point)], device)[0]
 
@@ -112,83 +106,81 @@ def fit(
 def fit_side_by_side(
     features: FeatureSet, phase: Phase, settings: Settings, repetitions: Sequence[Repetition], device: torch.device
 ) -> list[Fitted]:
-    """Trains and evaluates a model for each repetition, equal to that of its training alone, and faster if small.
+    """Trains and evaluates one model per repetition, all in one loop, bit-identical to training each alone.
 
-    One after the other where this machine does not make them equal side by side. Raises FloatingPointError when scores
-    of one of them are no longer finite.
+    If this machine does not give equal bits, trains them one after the other. Raises FloatingPointError if scores of
+    one of them are not finite.
     """
     plan = schedule(settings.training, len(phase.train))
-    models = [build(features, phase, settings, *each.seed).to(device) for each in repetitions]
+    models = [build(features, phase, settings, *repetition.seed).to(device) for repetition in repetitions]
     seen, dtype = torch.from_numpy(phase.seen).to(device), DTYPES[settings.training.precision]
     if len(models) > 1:
         shape = (_batch(features, phase, settings), *features.regions.shape[1:])
         if not equal_side_by_side(models[0], seen, settings, shape, dtype, len(models)):
-            return [fit_side_by_side(features, phase, settings, [each], device)[0] for each in repetitions]
+            return [fit_side_by_side(features, phase, settings, [one], device)[0] for one in repetitions]
     step = Step(models, seen, settings)
     reader = RegionReader(features, phase.train, settings.model.normalise_regions, dtype, device)
     labels = torch.from_numpy(phase.positions(features.labels[phase.train])).to(device)
     judge = _Judge(features, phase, settings, device)
-    chosen = [
+    sequences = [
         index_batches(
             features.labels[phase.train],
             plan.steps,
             settings.training.batch_size,
             settings.training.balanced_batches,
-            stream(*each.seed, "batches"),
+            stream(*repetition.seed, "batches"),
         )
-        for each in repetitions
+        for repetition in repetitions
     ]
     curves: list[list[CurvePoint]] = [[] for _ in repetitions]
-    seconds, images, done = 0.0, 0, 0
-    with closing(reader.batches(np.concatenate(each) for each in zip(*chosen, strict=True))) as read:
+    seconds, images, step_count = 0.0, 0, 0
+    with closing(reader.batches(np.concatenate(parts) for parts in zip(*sequences, strict=True))) as batches:
         for index, until in enumerate(plan.points):
             started = time.perf_counter()
             losses = []
-            for batch, regions in islice(read, until - done):
+            for batch, regions in islice(batches, until - step_count):
                 side_by_side = regions.view(len(models), -1, *regions.shape[1:])
                 positions = torch.from_numpy(batch).to(device, non_blocking=True)
                 losses.append(step(side_by_side, labels[positions].view(len(models), -1)))
                 images += side_by_side.shape[1]
-            parts = _mean_losses(losses)
+            means = _mean_losses(losses)
             seconds += time.perf_counter() - started
-            done = until
-            where = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
-            margins = [each.margins[index] if each.margins is not None else None for each in repetitions]
-            judged = judge(models, margins)
-            for each, curve, model, point, part in zip(repetitions, curves, models, judged, parts, strict=True):
-                curve.append(where | point | {"loss": part})
-                if each.on_point is not None:
-                    each.on_point(index, curve[-1], model)
+            step_count = until
+            place = {"step": until, "epoch": until / plan.per_epoch, "fraction": until / plan.steps}
+            margins = [one.margins[index] if one.margins is not None else None for one in repetitions]
+            points = judge(models, margins)
+            for one, curve, model, point, loss in zip(repetitions, curves, models, points, means, strict=True):
+                curve.append(place | point | {"loss": loss})
+                if one.on_point is not None:
+                    one.on_point(index, curve[-1], model)
     share = seconds / len(models)
     return [Fitted(model, curve, share, images, len(models)) for model, curve in zip(models, curves, strict=True)]
 
 
 def _batch(features: FeatureSet, phase: Phase, settings: Settings) -> int:
-    """How many images a step sees."""
-    chosen = settings.training
+    """Number of images in a batch."""
+    training = settings.training
     labels = features.labels[phase.train]
-    return len(next(index_batches(labels, 1, chosen.batch_size, chosen.balanced_batches, seed=0)))
+    return len(next(index_batches(labels, 1, training.batch_size, training.balanced_batches, seed=0)))
 
 
 def _mean_losses(losses: Sequence[Loss]) -> list[dict[str, float | None]]:
-    """Of each model the means over the steps; read once a point, since reading a scalar waits for the device."""
+    """The mean losses over the steps, one dict per model. Called once a point, since reading waits for the device."""
 
     def means(values: Sequence[Tensor | None]) -> list[float | None]:
-        known = [value for value in values if value is not None]
-        if not known:
+        present = [value for value in values if value is not None]
+        if not present:
             return [None] * len(losses[0].total)
-        return [float(of_model.mean()) for of_model in torch.stack(known, dim=1).cpu()]
+        return [float(steps.mean()) for steps in torch.stack(present, dim=1).cpu()]
 
-    total, class_loss = means([each.total for each in losses]), means([each.class_loss for each in losses])
-    calibration = means([each.self_calibration for each in losses])
-    return [
-        {"total": one, "class": other, "self_calibration": third}
-        for one, other, third in zip(total, class_loss, calibration, strict=True)
-    ]
+    total, class_loss = means([loss.total for loss in losses]), means([loss.class_loss for loss in losses])
+    calibration = means([loss.self_calibration for loss in losses])
+    keys = ("total", "class", "self_calibration")
+    return [dict(zip(keys, values, strict=True)) for values in zip(total, class_loss, calibration, strict=True)]
 
 
 class _Judge:
-    """Scores the evaluation images of a phase and turns them into a point of the curve."""
+    """Scores the evaluation images of a phase and computes a point of the curve."""
 
     def __init__(self, features: FeatureSet, phase: Phase, settings: Settings, device: torch.device) -> None:
         self.images = np.concatenate([phase.eval_seen, phase.eval_unseen])
@@ -201,50 +193,50 @@ class _Judge:
             self.pointing = Pointing(features.places, self.images, features.grid)
 
     def __call__(self, models: Sequence[Model], validated: Sequence[float | None]) -> list[CurvePoint]:
-        """A point of each model; `validated`: the margin of each, None to use the best one found here."""
+        """One point per model; `validated`: the margin of each model, None: the best margin on these images."""
         if len(models) > 1:
-            # Scored from memory of their own, as they would be alone: parts of a stack can be rounded in other ways.
+            # Products with parts of a stacked tensor can round differently, so each model is copied first.
             models = [copy.deepcopy(model) for model in models]
-        scored = self._scores(models)
-        return [self._point(*each, margin) for each, margin in zip(scored, validated, strict=True)]
+        outputs = self._scores(models)
+        return [self._point(*output, margin) for output, margin in zip(outputs, validated, strict=True)]
 
     def _point(self, scores: NDArray[np.float32], hits: int, validated: float | None) -> CurvePoint:
-        judged = Evaluation(scores, self.labels, self.seen)
-        margin, best_H = judged.best
-        used = self.test_margin
-        if used == "validated":
-            used = margin if validated is None else validated
-        point = judged.at(float(used))
-        # CUB's standard split tests no seen class: what S enters does not exist there, and is not 0.
-        seen = judged.of_seen.any()
+        evaluation = Evaluation(scores, self.labels, self.seen)
+        best_margin, best_H = evaluation.best
+        margin = self.test_margin
+        if margin == "validated":
+            margin = best_margin if validated is None else validated
+        point = evaluation.at(float(margin))
+        # CUB's standard split has no test images of seen classes. S and H then do not exist; they are not 0.
+        seen = evaluation.is_seen.any()
         return {
             "S": point.S if seen else None,
             "U": point.U,
             "H": point.H if seen else None,
-            "T1": judged.T1,
-            "AUSUC": judged.AUSUC if seen else None,
-            "margin": float(used),
-            "best_margin": margin if seen else None,
+            "T1": evaluation.T1,
+            "AUSUC": evaluation.AUSUC if seen else None,
+            "margin": float(margin),
+            "best_margin": best_margin if seen else None,
             "best_margin_H": best_H if seen else None,
-            "seen_unseen": judged.traced() if seen else None,
+            "seen_unseen": evaluation.sampled_curve() if seen else None,
             "pointing": self.pointing and self.pointing.accuracy(hits),
             "pointing_chance": self.pointing and self.pointing.chance,
             "correct": point.correct.tolist(),
-            "correct_T1": judged.correct_T1.tolist(),
+            "correct_T1": evaluation.correct_T1.tolist(),
         }
 
     @torch.inference_mode()
     def _scores(self, models: Sequence[Model]) -> list[tuple[NDArray[np.float32], int]]:
-        """Of each model (n, C) scores, and how many present attributes the arg-max region hits."""
+        """For each model, (n, C) scores and the number of pointing hits."""
         scores: list[list[NDArray[np.float32]]] = [[] for _ in models]
         hits = [0 for _ in models]
         count = len(self.images)
-        # Each of the two splits is sorted, so this is the order of the file.
+        # Both splits are sorted, so images are read in the order of the file.
         chunks = [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in range(0, count, EVALUATION_BATCH)]
         for rows, regions in self.regions.batches(chunks):
             for index, model in enumerate(models):
-                out = model(regions, peaks=self.pointing is not None)
-                scores[index].append(out.scores.float().cpu().numpy())
-                if self.pointing is not None and out.peaks is not None:
-                    hits[index] += self.pointing.hits(rows, out.peaks.cpu().numpy())
-        return [(np.concatenate(each), hit) for each, hit in zip(scores, hits, strict=True)]
+                output = model(regions, peaks=self.pointing is not None)
+                scores[index].append(output.scores.float().cpu().numpy())
+                if self.pointing is not None and output.peaks is not None:
+                    hits[index] += self.pointing.hits(rows, output.peaks.cpu().numpy())
+        return [(np.concatenate(parts), count) for parts, count in zip(scores, hits, strict=True)]

@@ -1,9 +1,11 @@
-"""What is measured: S, U, H, T1 and AUSUC, exactly, from one sort of the score gaps.
+"""Zero-shot metrics: per-class accuracies S, U and T1, their harmonic mean H, and the seen-unseen curve with AUSUC.
 
-Adding a margin only moves the border between seen and unseen classes: each image has one best seen and one best unseen
-class, and is answered by the seen one while its gap (best seen score - best unseen score) is at least 2 x margin. So
-right-or-wrong per image and the gap are all there is to know, for one margin as for the whole curve. An image whose gap
-equals 2 x margin to the last bit counts as answered by the seen class.
+The curve over all margins is exact and needs one sort. A margin only decides whether an image gets its best seen or its
+best unseen class: the seen one if its gap (best seen score - best unseen score) is at least 2 x margin. So an image is
+described by two values: its gap, and whether the best class of its own kind, seen or unseen, is its label.
+
+scikit-learn computes the area. Its per-class metrics are not used: on a simulated set `confusion_matrix` takes 1.5 ms,
+three times as long as everything here, and `recall_score` 2.7 ms, and the last bit of its mean differs.
 """
 
 from dataclasses import dataclass
@@ -11,13 +13,14 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import auc
 
-# Enough to draw the curve; a record keeps one at each of its points.
-TRACED = 31
+# Enough points to draw a seen-unseen curve; every record stores as many for each point of its training curve.
+CURVE_SAMPLES = 31
 
 
 def harmonic_mean(seen: ArrayLike, unseen: ArrayLike) -> NDArray[np.float64]:
-    """H = 2SU/(S+U), 0 where both are 0."""
+    """H = 2SU/(S+U), 0 if both are 0."""
     s, u = np.asarray(seen, float), np.asarray(unseen, float)
     total = s + u
     return np.divide(2 * s * u, total, out=np.zeros_like(total), where=total > 0)
@@ -25,7 +28,7 @@ def harmonic_mean(seen: ArrayLike, unseen: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Point:
-    """Accuracies at one margin, in percent, and the raw counts: `correct` per class of the label space."""
+    """Accuracies at one margin, in percent, and `correct`: (C,) number of correctly classified images of each class."""
 
     S: float
     U: float
@@ -34,81 +37,85 @@ class Point:
 
 
 class Evaluation:
-    """The scores of one evaluation, judged per class; all accuracies in percent.
+    """The metrics of one set of scored images; all accuracies in percent.
 
-    S and U are means over the classes that have images here of the share of images answered rightly among ALL classes
-    (generalised zero-shot); T1 is that mean for unseen images with the arg-max restricted to unseen classes.
+    S and U are per-class accuracies: the mean, over the seen or unseen classes that have images here, of the share of
+    images that are classified correctly among ALL classes (generalised zero-shot). T1 is the same mean over the unseen
+    classes with the arg-max restricted to unseen classes.
     """
 
     def __init__(self, scores: NDArray[np.floating], labels: NDArray[np.integer], seen: NDArray[np.bool_]) -> None:
-        """`scores`: (n, C) without margin; `labels`: (n,) in C; `seen`: (C,). Not finite: FloatingPointError."""
+        """`scores`: (n, C) without margin; `labels`: (n,) class numbers below C; `seen`: (C,) bool.
+
+        Raises FloatingPointError if a score is not finite.
+        """
         if not np.isfinite(scores).all():
             raise FloatingPointError("class scores are not finite: the training diverged")
         scores = scores.astype(np.float64)
         self.labels, self.seen = labels, seen
-        columns_seen, columns_unseen = np.flatnonzero(seen), np.flatnonzero(~seen)
-        best_seen = columns_seen[scores[:, seen].argmax(axis=1)]
-        best_unseen = columns_unseen[scores[:, ~seen].argmax(axis=1)]
+        seen_columns, unseen_columns = np.flatnonzero(seen), np.flatnonzero(~seen)
+        best_seen = seen_columns[scores[:, seen].argmax(axis=1)]
+        best_unseen = unseen_columns[scores[:, ~seen].argmax(axis=1)]
         rows = np.arange(len(scores))
         self.gap = scores[rows, best_seen] - scores[rows, best_unseen]
-        self.of_seen = seen[labels]
-        self.right = np.where(self.of_seen, best_seen, best_unseen) == labels
+        self.is_seen = seen[labels]
+        self.is_correct = np.where(self.is_seen, best_seen, best_unseen) == labels
         self.class_size = np.bincount(labels, minlength=len(seen))
 
     @cached_property
     def weight(self) -> NDArray[np.float64]:
-        """(n,) percent that one right answer adds to S or to U: 100 / (size of its class x classes of its kind)."""
+        """(n,) percent that a correct image adds to S or to U: 100 / (size of its class x classes of its kind)."""
         present = self.class_size > 0
-        kinds = np.where(self.seen, (present & self.seen).sum(), (present & ~self.seen).sum())
-        return 100.0 / (self.class_size * kinds)[self.labels]
+        class_count = np.where(self.seen, (present & self.seen).sum(), (present & ~self.seen).sum())
+        return 100.0 / (self.class_size * class_count)[self.labels]
 
     def at(self, margin: float) -> Point:
-        """S, U and H with `margin` added to unseen and taken from seen class scores."""
-        right = self.right & np.where(self.of_seen, self.gap >= 2 * margin, self.gap < 2 * margin)
-        gained = self.weight * right
-        s, u = float(gained[self.of_seen].sum()), float(gained[~self.of_seen].sum())
-        correct = np.bincount(self.labels[right], minlength=len(self.seen))
+        """S, U and H with `margin` added to the scores of unseen and subtracted from those of seen classes."""
+        is_correct = self.is_correct & np.where(self.is_seen, self.gap >= 2 * margin, self.gap < 2 * margin)
+        percent = self.weight * is_correct
+        s, u = float(percent[self.is_seen].sum()), float(percent[~self.is_seen].sum())
+        correct = np.bincount(self.labels[is_correct], minlength=len(self.seen))
         return Point(s, u, float(harmonic_mean(s, u)), correct)
 
     @cached_property
     def correct_T1(self) -> NDArray[np.int64]:
-        """(unseen classes,) images answered rightly when only unseen classes may be answered."""
-        return np.bincount(self.labels[self.right], minlength=len(self.seen))[~self.seen]
+        """(unseen classes,) number of correct images if only unseen classes are allowed."""
+        return np.bincount(self.labels[self.is_correct], minlength=len(self.seen))[~self.seen]
 
     @property
     def T1(self) -> float:
-        return float((self.weight * self.right)[~self.of_seen].sum())
+        return float((self.weight * self.is_correct)[~self.is_seen].sum())
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Every (S, U) that some margin gives, and a margin that gives it: S falls from its maximum to 0 as U rises.
+        """S, U and margin of every point of the seen-unseen curve: S falls from its maximum to 0 while U rises.
 
-        Images with the same gap flip together. Margins lie in the middle between two flips, where they are safest.
+        Images with equal gaps change sides together. A margin lies halfway between two changes.
         """
         gaps, group = np.unique(self.gap, return_inverse=True)
-        gained = self.weight * self.right
-        lost_seen = np.bincount(group, weights=gained * self.of_seen, minlength=len(gaps))
-        won_unseen = np.bincount(group, weights=gained * ~self.of_seen, minlength=len(gaps))
-        S = np.concatenate([[0.0], np.cumsum(lost_seen[::-1])])[::-1]
-        U = np.concatenate([[0.0], np.cumsum(won_unseen)])
+        percent = self.weight * self.is_correct
+        seen_loss = np.bincount(group, weights=percent * self.is_seen, minlength=len(gaps))
+        unseen_gain = np.bincount(group, weights=percent * ~self.is_seen, minlength=len(gaps))
+        S = np.concatenate([[0.0], np.cumsum(seen_loss[::-1])])[::-1]
+        U = np.concatenate([[0.0], np.cumsum(unseen_gain)])
         edges = np.concatenate([[gaps[0] - 2], gaps, [gaps[-1] + 2]])
         return S, U, (edges[:-1] + edges[1:]) / 4
 
-    def traced(self, points: int = TRACED) -> list[tuple[float, float]]:
-        """At most so many (S, U) of `curve`, evenly many flips apart, both ends among them, rounded to 0.01 %."""
+    def sampled_curve(self, points: int = CURVE_SAMPLES) -> list[tuple[float, float]]:
+        """At most `points` pairs (S, U) of `curve`, evenly spaced by index, both ends included, rounded to 0.01 %."""
         S, U, _ = self.curve
-        kept = np.unique(np.linspace(0, len(S) - 1, points).round().astype(int))
-        return list(zip(S[kept].round(2).tolist(), U[kept].round(2).tolist(), strict=True))
+        rows = np.unique(np.linspace(0, len(S) - 1, points).round().astype(int))
+        return list(zip(S[rows].round(2).tolist(), U[rows].round(2).tolist(), strict=True))
 
     @property
     def AUSUC(self) -> float:
-        """Area under S over U as the margin sweeps (Chao et al. 2016), in percent of the unit square."""
+        """Area under S over U for all margins (Chao et al. 2016), in percent of the unit square."""
         S, U, _ = self.curve
-        return float(np.sum(np.diff(U) * (S[1:] + S[:-1]) / 2) / 100)
+        return auc(U, S) / 100
 
     @cached_property
     def best(self) -> tuple[float, float]:
-        """(margin, H) of the best H on these very images: an upper bound (`oracle margin`) on test images."""
+        """(margin, H) of the best H on these images; on test images an upper bound (`oracle margin`)."""
         S, U, margins = self.curve
         H = harmonic_mean(S, U)
         best = int(H.argmax())

@@ -1,10 +1,8 @@
-"""One optimiser step, of one model or of several that are trained side by side: what training repeats and what the
-throughput table measures.
+"""One optimiser step (forward, loss, backward, RMSprop) of one model, or of several models side by side.
 
-Models side by side are repetitions of one training: the same settings and label space, each with a start and batches
-of its own. A step of a small model is a hundred short operations, each of which costs more to call than to do; done
-once for all models they cost little more than for one. No operation mixes models; whether each of them becomes what it
-would become alone to the last bit is for the machine to say (`dazle/training/equal_bits.py`).
+Models side by side are repetitions of one training: equal settings and label space, different seeds. Each operation
+runs once for all of them, which is faster because a step of a small model is bound by the number of operations. No
+operation mixes models; `dazle/training/equal_bits.py` checks that the bits are those of training each model alone.
 """
 
 from collections.abc import Sequence
@@ -16,38 +14,39 @@ from torch import Tensor
 from dazle.config import Settings
 from dazle.method.losses import Loss, loss
 from dazle.method.model import Model, evidence
-from dazle.training.graphed import Graphed
+from dazle.training.cuda_graph import GraphedFunction
 from dazle.training.optimiser import RMSprop
 
 
 class Step:
-    """Trains `models`, which must not be moved to other memory from then on."""
+    """Trains `models` in place; their parameters must not be moved to other memory afterwards."""
 
     def __init__(self, models: Sequence[Model], seen: Tensor, settings: Settings) -> None:
-        """`models` lie on the device that trains; `seen`: (C,) bool of their label space, on the same device."""
+        """`models`: on the device that trains; `seen`: (C,) bool of their label space, on the same device."""
         if bool(seen.all()):
-            # Asked once: on a GPU the answer is waited for. Without unseen classes there is nothing to calibrate.
+            # Self-calibration needs unseen classes. Checked once, since reading a value waits for the GPU.
             settings = settings.changed({"loss.lambda": 0.0})
         self.model, self.loss, self.seen = settings.model, settings.loss, seen
         self.parameters = {name: _side_by_side(models, name) for name in ("V", *models[0].names)}
         self.class_attributes = models[0].class_attributes.T.expand(len(models), -1, -1)
-        self.optimiser = RMSprop((each for each in self.parameters.values() if each.requires_grad), settings.training)
-        self.run = Graphed(self.eager) if seen.is_cuda else self.eager
+        trainable = (tensor for tensor in self.parameters.values() if tensor.requires_grad)
+        self.optimiser = RMSprop(trainable, settings.training)
+        self.run = GraphedFunction(self.eager) if seen.is_cuda else self.eager
 
     def __call__(self, regions: Tensor, labels: Tensor) -> Loss:
-        """`regions`: (S, B, R, D) in the precision of the settings; `labels`: (S, B) positions in C, of seen classes.
+        """One step. `regions`: (S, B, R, D) in the precision of the settings; `labels`: (S, B) positions in C.
 
-        The losses are (S,), one of each model.
+        All labels are of seen classes. The losses have shape (S,).
         """
         return Loss(*self.run(regions, labels))
 
     def scores(self, regions: Tensor) -> Tensor:
-        """(S, B, C), without any margin."""
+        """(S, B, C), without margin."""
         values = evidence(self.model, self.parameters, regions).evidence
         return torch.bmm(values.view(*regions.shape[:2], -1), self.class_attributes)
 
     def eager(self, regions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
-        """The step as it is launched operation by operation; what there is of the losses."""
+        """The step without a CUDA graph; the losses that are not None, in the order of `Loss`."""
         scores = self.scores(regions)
         losses, slope = loss(scores, labels, self.seen, self.loss)
         _Sloped.apply(scores, slope).backward()  # type: ignore[no-untyped-call]
@@ -57,9 +56,9 @@ class Step:
 
 
 class _Sloped(torch.autograd.Function):
-    """A scalar whose gradient with respect to `scores` is `slope`; nobody reads its value.
+    """A scalar whose gradient with respect to `scores` is `slope`; its value is not used.
 
-    Where a gradient is given to `backward` itself, torch imports its symbolic shapes first, which takes half a second.
+    `scores.backward(slope)` would import torch's symbolic shapes first, which takes half a second.
     """
 
     @staticmethod
@@ -73,9 +72,9 @@ class _Sloped(torch.autograd.Function):
 
 
 def _side_by_side(models: Sequence[Model], name: str) -> Tensor:
-    """That parameter of all models, (S, ...), of which each model's own becomes a part."""
-    own = [getattr(model, name) for model in models]
-    values = torch.stack([each.detach() for each in own])
-    for each, part in zip(own, values.unbind(), strict=True):
-        each.data = part
-    return values.requires_grad_(own[0].requires_grad)
+    """The parameter `name` of all models in one tensor (S, ...); each model's parameter becomes a view of it."""
+    parameters = [getattr(model, name) for model in models]
+    values = torch.stack([parameter.detach() for parameter in parameters])
+    for parameter, part in zip(parameters, values.unbind(), strict=True):
+        parameter.data = part
+    return values.requires_grad_(parameters[0].requires_grad)

@@ -27,23 +27,23 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def opened(file: Path, place: str) -> FeatureSet:
+def open_at(file: Path, location: str) -> FeatureSet:
     features = open_features(file)
-    return replace(features, regions=features.regions.load()) if place == "memory" else features
+    return replace(features, regions=features.regions.load()) if location == "memory" else features
 
 
-@pytest.mark.parametrize("place", ["file", "memory"])
-def test_loader(benchmark: Benchmark, file: Path, place: str) -> None:
-    features = opened(file, place)
+@pytest.mark.parametrize("location", ["file", "memory"])
+def test_loader(benchmark: Benchmark, file: Path, location: str) -> None:
+    features = open_at(file, location)
     reader = RegionReader(features, features.trainval, True, torch.float32, torch.device("cpu"))
     batches = list(index_batches(features.labels[features.trainval], BATCHES, BATCH, False, seed=0))
 
     def epoch() -> list[tuple[np.ndarray, float]]:
         return [(batch, float(regions[-1].norm())) for batch, regions in reader.batches(batches)]
 
-    read = benchmark(epoch)
-    assert [batch.tolist() for batch, _ in read] == [batch.tolist() for batch in batches]
-    for batch, norm in read:
+    batches_read = benchmark(epoch)
+    assert [batch.tolist() for batch, _ in batches_read] == [batch.tolist() for batch in batches]
+    for batch, norm in batches_read:
         last = features.regions.read(features.trainval[batch[-1:]])[0]
         assert norm == pytest.approx(float(np.linalg.norm(last.astype(np.float32))), rel=1e-5)
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli.main import app
-from dazle.datasets.reference_layout import import_reference
+from dazle.datasets.import_reference import import_reference
 from dazle.errors import InputError
 from dazle.features.feature_file import open_features
 from tests.dazle.features.small_features import write_reference

@@ -12,7 +12,7 @@ from benchmark.cells.datasets import load_features
 from benchmark.tuning.objective import Objective, tuning_seed
 from benchmark.tuning.space import Space, search_space
 from dazle.config import Settings
-from dazle.datasets.xlsa17 import read_splits
+from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from dazle.features.feature_set import ClassFold, FeatureSet, Regions
 from dazle.features.splits import final_phase, validation_phase, without_test

@@ -46,9 +46,9 @@ def test_resnets_map_is_the_reference_s() -> None:
     network = backbones._torchvision().models.resnet18(weights=None)
     image = torch.rand(2, 3, 224, 224)
     with torch.inference_mode():
-        found = FeatureMap(network, "resnet18")(image)
-        wanted = torch.nn.Sequential(*list(network.children())[:-2])(image)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+        result = FeatureMap(network, "resnet18")(image)
+        expected = torch.nn.Sequential(*list(network.children())[:-2])(image)
+    torch.testing.assert_close(result, expected, rtol=0, atol=0)
 
 
 @pytest.mark.slow
@@ -143,8 +143,8 @@ def test_names_that_do_not_do_are_answered(name: str, message: str) -> None:
 
 def test_old_names_in_densenets_weights_are_understood() -> None:
     old = "features.denseblock1.denselayer2.norm.1.weight"
-    assert backbones._renamed(old) == "features.denseblock1.denselayer2.norm1.weight"
-    assert backbones._renamed("layer1.0.conv1.weight") == "layer1.0.conv1.weight"
+    assert backbones._current_name(old) == "features.denseblock1.denselayer2.norm1.weight"
+    assert backbones._current_name("layer1.0.conv1.weight") == "layer1.0.conv1.weight"
 
 
 def test_lite_has_its_weights_in_a_package() -> None:

@@ -1,5 +1,6 @@
 """Extraction gives the same regions however often it is interrupted, and never a wrong one."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,8 @@ import torch
 from torch import Tensor
 
 from dazle.errors import InputError
-from dazle.extraction import extract as extraction
 from dazle.extraction.backbones import load_backbone
-from dazle.extraction.extract import HEADER_BYTES, WorkFile, check_space, extract, reserved
+from dazle.extraction.extract import HEADER_BYTES, WorkFile, check_space, extract, lock_path
 from dazle.extraction.images import read_image
 from dazle.features.feature_set import normalise
 from tests.dazle.extraction.small_backbone import mean_colours, small_backbone, write_images
@@ -40,15 +40,15 @@ run(Path(sys.argv[1]), slow)
 def run(
     folder: Path, feature_map: Any = mean_colours, settings: dict[str, Any] = SETTINGS
 ) -> tuple[WorkFile, list[str], list[int]]:
-    """What one run leaves: the work file, what it said, and how many images it began with and had after each batch."""
-    said: list[str] = []
-    done: list[int] = []
+    """One run: its work file, its messages, and the number of images at its start and after each batch."""
+    messages: list[str] = []
+    progress: list[int] = []
     files = sorted((folder / "images").glob("*.jpg"))
     work = WorkFile(folder / ".a.work", (len(files), 4, 3), settings)
-    with reserved(work.path):
-        work.recover(BATCH, lambda images, of: None, said.append)
-        extract(work, files, small_backbone(feature_map), BATCH, lambda images, of: done.append(images))
-    return work, said, done
+    with lock_path(work.path):
+        work.recover(BATCH, lambda images, total: None, messages.append)
+        extract(work, files, small_backbone(feature_map), BATCH, lambda images, total: progress.append(images))
+    return work, messages, progress
 
 
 @pytest.fixture
@@ -57,12 +57,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def whole(work: WorkFile) -> tuple[bytes, bytes]:
+def content(work: WorkFile) -> tuple[bytes, bytes]:
     blocks = list(work.blocks())
     return b"".join(block.tobytes() for block, _ in blocks), b"".join(norms.tobytes() for _, norms in blocks)
 
 
-def dying(batches: int) -> Any:
+def interrupted_network(batches: int) -> Any:
     """A network that is interrupted after so many batches."""
     calls = iter(range(batches))
 
@@ -75,8 +75,8 @@ def dying(batches: int) -> Any:
 
 
 def test_regions_are_normalised_and_in_the_order_of_the_images(folder: Path) -> None:
-    work, said, done = run(folder)
-    assert (said, done) == ([], [0, 4, 8, 11])
+    work, messages, progress = run(folder)
+    assert (messages, progress) == ([], [0, 4, 8, 11])
     backbone = small_backbone()
     files = sorted((folder / "images").glob("*.jpg"))
     maps = backbone.regions(torch.stack([backbone.preparation(read_image(file)) for file in files]))
@@ -90,45 +90,45 @@ def test_regions_are_normalised_and_in_the_order_of_the_images(folder: Path) -> 
 
 @pytest.mark.parametrize("batches", [0, 1, 2])
 def test_an_interrupted_run_goes_on_and_ends_the_same(folder: Path, batches: int) -> None:
-    wanted = whole(run(folder)[0])
+    expected = content(run(folder)[0])
     (folder / ".a.work").unlink()
     with pytest.raises(KeyboardInterrupt):
-        run(folder, dying(batches))
-    work, said, done = run(folder)
-    assert done[0] == batches * BATCH and whole(work) == wanted
-    assert said == [f"going on after {batches * BATCH} of 11 images, which were extracted before"]
+        run(folder, interrupted_network(batches))
+    work, messages, progress = run(folder)
+    assert progress[0] == batches * BATCH and content(work) == expected
+    assert messages == [f"resuming after {batches * BATCH} of 11 images"]
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"), [(RECORD // 2, 0), (5 * RECORD + 7, 4), (8 * RECORD, 8), (11 * RECORD, 11)]
+    ("written", "remaining"), [(RECORD // 2, 0), (5 * RECORD + 7, 4), (8 * RECORD, 8), (11 * RECORD, 11)]
 )
-def test_a_torn_end_is_taken_off_up_to_a_whole_batch(folder: Path, written: int, kept: int) -> None:
+def test_a_torn_end_is_taken_off_up_to_a_whole_batch(folder: Path, written: int, remaining: int) -> None:
     work = run(folder)[0]
-    wanted, content = whole(work), work.path.read_bytes()
-    work.path.write_bytes(content[: HEADER_BYTES + written])
-    again, _, done = run(folder)
-    assert done[0] == kept and whole(again) == wanted
-    assert again.path.read_bytes() == content
+    expected, stored = content(work), work.path.read_bytes()
+    work.path.write_bytes(stored[: HEADER_BYTES + written])
+    resumed, _, progress = run(folder)
+    assert progress[0] == remaining and content(resumed) == expected
+    assert resumed.path.read_bytes() == stored
 
 
 @pytest.mark.parametrize("place", [0, RECORD * 5 + 3, RECORD * 6 - 1])
 def test_a_flipped_byte_is_extracted_again(folder: Path, place: int) -> None:
     work = run(folder)[0]
-    content = bytearray(work.path.read_bytes())
-    content[HEADER_BYTES + place] ^= 1
-    work.path.write_bytes(content)
+    stored = bytearray(work.path.read_bytes())
+    stored[HEADER_BYTES + place] ^= 1
+    work.path.write_bytes(stored)
     with pytest.raises(InputError, match="was changed or is not whole"):
-        whole(work)
-    again, _, done = run(folder)
-    assert done[0] == place // RECORD // BATCH * BATCH
-    content[HEADER_BYTES + place] ^= 1
-    assert again.path.read_bytes() == bytes(content)
+        content(work)
+    resumed, _, progress = run(folder)
+    assert progress[0] == place // RECORD // BATCH * BATCH
+    stored[HEADER_BYTES + place] ^= 1
+    assert resumed.path.read_bytes() == bytes(stored)
 
 
 def test_other_settings_start_over_and_say_which(folder: Path) -> None:
     run(folder)
-    _, said, done = run(folder, settings=SETTINGS | {"backbone": "other"})
-    assert said == ["what was extracted before is of other backbone; starting over"] and done[0] == 0
+    _, messages, progress = run(folder, settings=SETTINGS | {"backbone": "other"})
+    assert messages == ["backbone changed since the interrupted extraction; starting over"] and progress[0] == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]" * 4096, b"\xff" * 9999])
@@ -138,7 +138,7 @@ def test_anything_else_in_the_place_of_the_work_file_goes(folder: Path, content:
 
 
 def test_a_killed_process_goes_on_and_ends_the_same(folder: Path) -> None:
-    wanted = whole(run(folder)[0])
+    expected = content(run(folder)[0])
     path = folder / ".a.work"
     path.unlink()
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], cwd=Path(__file__).parents[3])
@@ -148,8 +148,8 @@ def test_a_killed_process_goes_on_and_ends_the_same(folder: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    work, _, done = run(folder)
-    assert done[0] in (4, 8) and whole(work) == wanted
+    work, _, progress = run(folder)
+    assert progress[0] in (4, 8) and content(work) == expected
 
 
 @pytest.mark.parametrize(("value", "message"), [(0, "all zero"), (np.nan, "not finite"), (np.inf, "not finite")])
@@ -185,7 +185,7 @@ def test_the_disk_must_hold_regions_twice(folder: Path, monkeypatch: pytest.Monk
     class Usage:
         free = IMAGES * (RECORD + 24 + 16)
 
-    monkeypatch.setattr(extraction.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage)
     work = WorkFile(folder / ".a.work", (IMAGES, 4, 3), SETTINGS)
     check_space(work)
     Usage.free -= 1
@@ -206,9 +206,9 @@ def test_a_full_disk_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_second_run_is_refused(folder: Path) -> None:
     with (
-        reserved(folder / ".a.work"),
+        lock_path(folder / ".a.work"),
         pytest.raises(InputError, match="another run is extracting"),
-        reserved(folder / ".a.work"),
+        lock_path(folder / ".a.work"),
     ):
         pass
 
@@ -220,11 +220,11 @@ def test_real_birds_have_the_regions_that_were_extracted_elsewhere(tmp_path: Pat
     lines = (REAL / "CUB_200_2011" / "images.txt").read_text().splitlines()
     files = [REAL / "CUB_200_2011" / "images" / lines[row].split()[1] for row in rows]
     work = WorkFile(tmp_path / ".birds.work", (len(rows), 49, 1280), {})
-    work.recover(8, lambda images, of: None, print)
-    extract(work, files, load_backbone("efficientnet-lite0"), 8, lambda images, of: None)
+    work.recover(8, lambda images, total: None, print)
+    extract(work, files, load_backbone("efficientnet-lite0"), 8, lambda images, total: None)
     with h5py.File(REAL / "feature_map_EfficientNet_Lite0_CUB.hdf5") as file:
-        given = np.stack([file["feature_map"][row] for row in rows]).reshape(len(rows), 1280, 49).swapaxes(1, 2)
-    theirs, norms = normalise(given)
+        maps = np.stack([file["feature_map"][row] for row in rows]).reshape(len(rows), 1280, 49).swapaxes(1, 2)
+    expected, norms = normalise(maps)
     # The given maps are rounded to 8 significant bits, a relative error of up to 1/256.
-    np.testing.assert_allclose(work.read(np.arange(len(rows))), theirs, rtol=0, atol=4e-3)
+    np.testing.assert_allclose(work.read(np.arange(len(rows))), expected, rtol=0, atol=4e-3)
     np.testing.assert_allclose(work.read_norms(np.arange(len(rows))), norms, rtol=5e-3)

@@ -56,13 +56,13 @@ def test_names_say_the_whole_preparation() -> None:
     ],
 )
 def test_points_follow_resizing_and_cropping(point: tuple[float, float], located: tuple[float, float] | None) -> None:
-    found = REFERENCE.locate(np.array([point]), 400, 200)
-    np.testing.assert_allclose(found, [located or (np.nan, np.nan)], atol=1e-9)
+    result = REFERENCE.locate(np.array([point]), 400, 200)
+    np.testing.assert_allclose(result, [located or (np.nan, np.nan)], atol=1e-9)
 
 
 def test_points_follow_stretching() -> None:
-    found = STRETCHED.locate(np.array([[0, 0], [400, 200], [100, 150], [-1, 5], [5, 201]]), 400, 200)
-    np.testing.assert_allclose(found, [[0, 0], [1, 1], [0.25, 0.75], [np.nan] * 2, [np.nan] * 2])
+    result = STRETCHED.locate(np.array([[0, 0], [400, 200], [100, 150], [-1, 5], [5, 201]]), 400, 200)
+    np.testing.assert_allclose(result, [[0, 0], [1, 1], [0.25, 0.75], [np.nan] * 2, [np.nan] * 2])
 
 
 @pytest.mark.parametrize(("width", "height"), [(500, 333), (333, 500)])

@@ -29,20 +29,20 @@ def values(features: FeatureSet) -> dict[str, bytes | str]:
 
 def main(path: Path) -> int:
     content = path.read_bytes()
-    whole, ends = values(open_features(path)), Counter[str]()
-    for at in range(0, len(content), STEP):
+    original, outcomes = values(open_features(path)), Counter[str]()
+    for offset in range(0, len(content), STEP):
         for flip in FLIPS:
             broken = bytearray(content)
-            broken[at] ^= flip
+            broken[offset] ^= flip
             path.write_bytes(broken)
             try:
-                same = values(open_features(path)) == whole
+                unchanged = values(open_features(path)) == original
             except InputError:
-                ends["refused"] += 1
+                outcomes["refused"] += 1
             else:
-                ends["unchanged" if same else f"CHANGED at {at}"] += 1
-    print(f"{len(content):,} bytes, {sum(ends.values()):,} flips: {dict(ends)}")
-    return int(ends["refused"] + ends["unchanged"] < ends.total())
+                outcomes["unchanged" if unchanged else f"CHANGED at {offset}"] += 1
+    print(f"{len(content):,} bytes, {sum(outcomes.values()):,} flips: {dict(outcomes)}")
+    return int(outcomes["refused"] + outcomes["unchanged"] < outcomes.total())
 
 
 if __name__ == "__main__":

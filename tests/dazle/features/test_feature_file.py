@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "small.h5"
 
 
-def refused(path: Path, message: str, action: Any = open_features) -> None:
+def assert_refused(path: Path, message: str, action: Any = open_features) -> None:
     with pytest.raises(InputError, match=message) as error:
         action(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
@@ -41,11 +41,11 @@ def full() -> FeatureSet:
     "features", [small(), full(), small(test_seen=TEST_SEEN[:0])], ids=["least", "most", "no-seen"]
 )
 def test_everything_comes_back(tmp_path: Path, features: FeatureSet) -> None:
-    done: list[tuple[int, int]] = []
-    fingerprint = write(tmp_path / "small.h5", features, lambda *progress: done.append(progress))
-    found = verify(tmp_path / "small.h5")
-    assert found.fingerprint == fingerprint and done[-1] == (48, 48)
-    plain = (
+    calls: list[tuple[int, int]] = []
+    fingerprint = write(tmp_path / "small.h5", features, lambda *progress: calls.append(progress))
+    stored = verify(tmp_path / "small.h5")
+    assert stored.fingerprint == fingerprint and calls[-1] == (48, 48)
+    fields = (
         "name",
         "preset",
         "source",
@@ -56,8 +56,8 @@ def test_everything_comes_back(tmp_path: Path, features: FeatureSet) -> None:
         "image_files",
         "provenance",
     )
-    for key in plain:
-        assert getattr(found, key) == getattr(features, key), key
+    for key in fields:
+        assert getattr(stored, key) == getattr(features, key), key
     for key in (
         "labels",
         "attributes",
@@ -66,29 +66,29 @@ def test_everything_comes_back(tmp_path: Path, features: FeatureSet) -> None:
         "test_unseen",
         "original_attributes",
     ):
-        np.testing.assert_array_equal(getattr(found, key), getattr(features, key), key)
-    assert (found.places is None) == (features.places is None)
-    if found.places is not None:
+        np.testing.assert_array_equal(getattr(stored, key), getattr(features, key), key)
+    assert (stored.places is None) == (features.places is None)
+    if stored.places is not None:
         for key in ("part_regions", "attribute_parts", "present", "tolerance"):
-            np.testing.assert_array_equal(getattr(found.places, key), getattr(features.places, key), key)
-    for fold, wanted in zip(found.folds, features.folds, strict=True):
-        np.testing.assert_array_equal(fold.train_classes, wanted.train_classes)
-        np.testing.assert_array_equal(fold.validation_classes, wanted.validation_classes)
-    assert {name: array.tolist() for name, array in found.semantics.items()} == {
+            np.testing.assert_array_equal(getattr(stored.places, key), getattr(features.places, key), key)
+    for fold, expected in zip(stored.folds, features.folds, strict=True):
+        np.testing.assert_array_equal(fold.train_classes, expected.train_classes)
+        np.testing.assert_array_equal(fold.validation_classes, expected.validation_classes)
+    assert {name: array.tolist() for name, array in stored.semantics.items()} == {
         name: array.tolist() for name, array in features.semantics.items()
     }
-    everything = np.arange(48)
-    np.testing.assert_array_equal(found.regions.read(everything), features.regions.read(everything))
-    np.testing.assert_array_equal(found.regions.read_norms(everything), features.regions.read_norms(everything))
-    assert not found.regions.in_memory and found.regions.load().in_memory
+    rows = np.arange(48)
+    np.testing.assert_array_equal(stored.regions.read(rows), features.regions.read(rows))
+    np.testing.assert_array_equal(stored.regions.read_norms(rows), features.regions.read_norms(rows))
+    assert not stored.regions.in_memory and stored.regions.load().in_memory
 
 
 @pytest.mark.parametrize("rows", [[5], [7, 3, 3, 4, 5, 47, 0, 7], [], [47, 46], list(range(48))])
 def test_rows_come_in_the_order_asked_for(path: Path, rows: list[int]) -> None:
-    stored, wanted, indices = open_features(path).regions, small().regions, np.array(rows, np.int64)
-    np.testing.assert_array_equal(stored.read(indices), wanted.read(indices))
-    np.testing.assert_array_equal(stored.read_norms(indices), wanted.read_norms(indices))
-    np.testing.assert_array_equal(stored.load().read(indices), wanted.read(indices))
+    stored, expected, indices = open_features(path).regions, small().regions, np.array(rows, np.int64)
+    np.testing.assert_array_equal(stored.read(indices), expected.read(indices))
+    np.testing.assert_array_equal(stored.read_norms(indices), expected.read_norms(indices))
+    np.testing.assert_array_equal(stored.load().read(indices), expected.read(indices))
 
 
 @pytest.mark.parametrize("rows", [[-1], [48]])
@@ -116,8 +116,8 @@ def test_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
     def fingerprint(**changes: Any) -> str:
         return write(tmp_path / f"{changes.get('name', 'small')}.h5", small(**changes))
 
-    same = fingerprint()
-    assert fingerprint(provenance={"file": "elsewhere"}, semantics={}, fingerprint="") == same
+    base = fingerprint()
+    assert fingerprint(provenance={"file": "elsewhere"}, semantics={}, fingerprint="") == base
     labels, regions = LABELS.copy(), small().regions
     labels[[0, 6]] = labels[[6, 0]]
     values, norms = regions.read(np.arange(48)), regions.read_norms(np.arange(48))
@@ -134,7 +134,7 @@ def test_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
         fingerprint(regions=Regions(values, norms + 1)),
         fingerprint(regions=Regions(values[::-1], norms)),
     ]
-    assert len({same, *others}) == len(others) + 1
+    assert len({base, *others}) == len(others) + 1
 
 
 class Breaking(Regions):
@@ -151,7 +151,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(path: Path) -
     with pytest.raises(KeyboardInterrupt):
         write(path, small(regions=regions))
     assert path.read_bytes() == before
-    assert {left.name for left in path.parent.iterdir()} == {"small.h5", ".small.h5.lock"}
+    assert {file.name for file in path.parent.iterdir()} == {"small.h5", ".small.h5.lock"}
 
 
 def test_what_a_killed_write_left_is_replaced(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_full_disk_is_said_before_writing(tmp_path: Path) -> None:
         nbytes = 10**18
 
     huge = Huge(np.zeros((48, 4, 8), np.float16), np.zeros((48, 4), np.float32))
-    refused(tmp_path / "small.h5", "needs 1000000000.0 GB", lambda path: write(path, small(regions=huge)))
+    assert_refused(tmp_path / "small.h5", "needs 1000000000.0 GB", lambda path: write(path, small(regions=huge)))
     assert not list(tmp_path.iterdir())
 
 
@@ -216,22 +216,22 @@ def test_a_set_that_may_not_be_stored_is_refused(tmp_path: Path, changes: dict[s
 def test_half_written_without_the_last_mark(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file.attrs["complete"]
-    refused(path, "half-written, the mark `complete` is missing")
+    assert_refused(path, "half-written, the mark `complete` is missing")
 
 
 def test_missing_truncated_and_foreign_files(path: Path, tmp_path: Path) -> None:
-    refused(tmp_path / "none.h5", "no such file")
+    assert_refused(tmp_path / "none.h5", "no such file")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    refused(path, "file cannot be read, the file is damaged.*truncated")
+    assert_refused(path, "file cannot be read, the file is damaged.*truncated")
     path.write_bytes(b"PK" * 999)
-    refused(path, "not an HDF5 file")
+    assert_refused(path, "not an HDF5 file")
     h5py.File(path, "w").close()
-    refused(path, "not a feature file of this project")
+    assert_refused(path, "not a feature file of this project")
 
 
 def test_a_renamed_file_does_not_pass_for_another_dataset(path: Path) -> None:
-    refused(path.rename(path.with_name("cub.h5")), r"holds the features 'small'; name the file small\.h5")
+    assert_refused(path.rename(path.with_name("cub.h5")), r"holds the features 'small'; name the file small\.h5")
 
 
 @pytest.mark.parametrize("key", ["regions", "norms", "labels", "attributes", "semantics/word2vec"])
@@ -241,7 +241,7 @@ def test_a_flipped_byte_is_an_error_wherever_it_is(path: Path, key: str) -> None
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)
-    refused(path, f"{key} cannot be read, the file is damaged", verify)
+    assert_refused(path, f"{key} cannot be read, the file is damaged", verify)
 
 
 def replace(file: h5py.File, key: str, values: Any, **options: Any) -> None:
@@ -249,30 +249,30 @@ def replace(file: h5py.File, key: str, values: Any, **options: Any) -> None:
     file.create_dataset(key, data=values, **options)
 
 
-def soft(file: h5py.File) -> None:
+def soft_link(file: h5py.File) -> None:
     file["copy"] = file["labels"][:]
     del file["labels"]
     file["labels"] = h5py.SoftLink("/copy")
 
 
-def external(file: h5py.File) -> None:
+def external_link(file: h5py.File) -> None:
     del file["splits"]
     file["splits"] = h5py.ExternalLink("other.h5", "/splits")
 
 
-def elsewhere(file: h5py.File) -> None:
+def external_data(file: h5py.File) -> None:
     del file["labels"]
     file.create_dataset("labels", (48,), "<i8", external=[("/etc/hostname", 0, 384)])
 
 
-def virtual(file: h5py.File) -> None:
+def virtual_data(file: h5py.File) -> None:
     layout = h5py.VirtualLayout((48,), "<i8")
     layout[:] = h5py.VirtualSource("other.h5", "labels", (48,))
     del file["labels"]
     file.create_virtual_dataset("labels", layout)
 
 
-def absurd(file: h5py.File) -> None:
+def huge_shape(file: h5py.File) -> None:
     del file["regions"]
     file.create_dataset("regions", (10**12, 4, 8), "<f2", chunks=(1, 4, 8))
 
@@ -297,11 +297,11 @@ BAD = {
     "attribute": (lambda file: file.attrs.__setitem__("backbone", 3), "one of its attributes name, preset"),
     "version": (lambda file: file.attrs.__setitem__("version", 2), "not version 1"),
     "provenance": (lambda file: file.attrs.__setitem__("provenance", "{"), "import it again"),
-    "soft link": (soft, "labels is a link"),
-    "external link": (external, "splits/trainval is a link"),
-    "external data": (elsewhere, "keeps its data in another file"),
-    "virtual data": (virtual, "keeps its data in another file"),
-    "absurd shape": (absurd, "which the file does not hold"),
+    "soft link": (soft_link, "labels is a link"),
+    "external link": (external_link, "splits/trainval is a link"),
+    "external data": (external_data, "keeps its data in another file"),
+    "virtual data": (virtual_data, "keeps its data in another file"),
+    "absurd shape": (huge_shape, "which the file does not hold"),
     "places": (lambda file: file.__delitem__("places/present"), "places/present is missing"),
     "tolerance": (lambda file: file["places"].attrs.__delitem__("tolerance"), "attribute tolerance of places"),
 }
@@ -311,7 +311,7 @@ BAD = {
 def test_a_file_made_by_someone_else_is_refused(path: Path, change: Any, message: str) -> None:
     with h5py.File(path, "r+") as file:
         change(file)
-    refused(path, message)
+    assert_refused(path, message)
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
@@ -319,20 +319,20 @@ def test_verify_looks_at_every_region(tmp_path: Path, value: float) -> None:
     values, norms = (read(np.arange(48)) for read in (small().regions.read, small().regions.read_norms))
     values[17, 2] = value
     write(tmp_path / "small.h5", small(regions=Regions(values, norms)))
-    refused(tmp_path / "small.h5", "region 2 of image 17 has length", verify)
+    assert_refused(tmp_path / "small.h5", "region 2 of image 17 has length", verify)
 
 
 def test_verify_notices_a_consistent_change(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["norms"][7, 0] += 1
     open_features(path)
-    refused(path, "was changed, its fingerprint .* is not that of its content", verify)
+    assert_refused(path, "was changed, its fingerprint .* is not that of its content", verify)
 
 
 def test_a_wrong_fold_in_the_file_is_refused_with_its_name(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         replace(file, "folds/2/train_classes", small().folds[1].validation_classes)
-    refused(path, "fold 2 has class 1 on both sides")
+    assert_refused(path, "fold 2 has class 1 on both sides")
 
 
 def test_memory_stays_small_whatever_the_size(tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
 from dazle.errors import InputError
 from dazle.features.feature_set import ClassFold, check, normalise
 from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL, places, small
 
 
-def changed(array: np.ndarray, index: Any, value: float) -> np.ndarray:
+def replaced(array: np.ndarray, index: Any, value: float) -> np.ndarray:
     copy = array.copy()
     copy[index] = value
     return copy
@@ -19,28 +18,28 @@ def changed(array: np.ndarray, index: Any, value: float) -> np.ndarray:
 
 ATTRIBUTES = small().attributes
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "label too large": ({"labels": changed(LABELS, 7, 9)}, r"labels\[7\] = 9 is outside 0\.\.8"),
-    "label negative": ({"labels": changed(LABELS, 0, -1)}, r"labels\[0\] = -1 is outside"),
+    "label too large": ({"labels": replaced(LABELS, 7, 9)}, r"labels\[7\] = 9 is outside 0\.\.8"),
+    "label negative": ({"labels": replaced(LABELS, 0, -1)}, r"labels\[0\] = -1 is outside"),
     "labels too few": ({"labels": LABELS[:-1]}, r"labels have shape \(47,\)"),
-    "index too large": ({"trainval": changed(TRAINVAL, -1, 48)}, r"trainval has index 48, outside 0\.\.47"),
-    "index negative": ({"test_seen": changed(TEST_SEEN, 0, -1)}, "test_seen has index -1"),
+    "index too large": ({"trainval": replaced(TRAINVAL, -1, 48)}, r"trainval has index 48, outside 0\.\.47"),
+    "index negative": ({"test_seen": replaced(TEST_SEEN, 0, -1)}, "test_seen has index -1"),
     "index unsorted": ({"test_seen": TEST_SEEN[::-1]}, "test_seen is not sorted"),
-    "index twice": ({"test_seen": changed(TEST_SEEN, 1, TEST_SEEN[0])}, "test_seen .* twice"),
+    "index twice": ({"test_seen": replaced(TEST_SEEN, 1, TEST_SEEN[0])}, "test_seen .* twice"),
     "no training images": ({"trainval": TRAINVAL[:0]}, r"trainval has shape \(0,\)"),
     "image in two splits": ({"test_seen": np.union1d(TEST_SEEN, [4])}, "trainval and test_seen share 1"),
-    "seen and unseen": ({"labels": changed(LABELS, 40, 2)}, "class 2 is in trainval and in test_unseen"),
+    "seen and unseen": ({"labels": replaced(LABELS, 40, 2)}, "class 2 is in trainval and in test_unseen"),
     "test_seen not seen": (
         {"test_seen": np.union1d(TEST_SEEN, [47]), "test_unseen": TEST_UNSEEN[:-4]},
         "test_seen has images of class 8",
     ),
     "grid": ({"grid": (2, 3)}, r"grid \(2, 3\) does not make 4 regions"),
     "grid negative": ({"grid": (-2, -2)}, r"grid \(-2, -2\)"),
-    "attributes nan": ({"attributes": changed(ATTRIBUTES, (2, 1), np.nan)}, "attributes of class 2 .* nan"),
+    "attributes nan": ({"attributes": replaced(ATTRIBUTES, (2, 1), np.nan)}, "attributes of class 2 .* nan"),
     "attributes not unit": ({"attributes": ATTRIBUTES * 2}, "attributes of class 0 have length 2, not 1"),
-    "attributes zero": ({"attributes": changed(ATTRIBUTES, 4, 0)}, "attributes of class 4 have length 0"),
+    "attributes zero": ({"attributes": replaced(ATTRIBUTES, 4, 0)}, "attributes of class 4 have length 0"),
     "semantics shape": ({"semantics": {"glove": np.ones((4, 3))}}, r"glove has shape \(4, 3\), not \(5, d\)"),
     "semantics nan": (
-        {"semantics": {"glove": changed(np.ones((5, 3)), (3, 0), np.inf)}},
+        {"semantics": {"glove": replaced(np.ones((5, 3)), (3, 0), np.inf)}},
         "semantics glove is not finite in the row of attribute 3",
     ),
     "original attributes": ({"original_attributes": np.ones((9, 4))}, r"have shape \(9, 4\), not \(9, 5\)"),
@@ -119,19 +118,3 @@ def test_semantics_are_identified_by_values_and_shape() -> None:
     assert hashes[0] == hashes[1] != hashes[2]
     with pytest.raises(InputError, match="no semantics 'glove'; it has a, b, c"):
         features.semantics_sha256("glove")
-
-
-def test_only_real_features_of_exactly_the_published_size_count_as_published(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert not has_published_counts(small())
-    monkeypatch.setitem(PUBLISHED, "cub", counts(small()))
-    assert has_published_counts(small())
-    assert not has_published_counts(small(source="simulated"))
-    assert not has_published_counts(small(test_seen=TEST_SEEN[1:]))
-
-
-def test_published_counts_add_up() -> None:
-    for preset in ("cub", "sun", "awa2"):
-        of = PUBLISHED[preset]
-        assert of["trainval"] + of["test_seen"] + of["test_unseen"] == of["images"]

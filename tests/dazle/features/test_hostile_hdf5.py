@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dazle.datasets.reference_layout import import_reference
+from dazle.datasets.import_reference import import_reference
 from dazle.errors import InputError
 from dazle.features.feature_file import open_features, verify, write
 from tests.canary import watched
@@ -29,7 +29,7 @@ KEYS = {"own": ("labels", "regions"), "reference": ("labels", "feature_map"), "d
 Trick = Callable[[h5py.File, str, Path], Any]
 
 
-def made(layout: str, folder: Path) -> Path:
+def write_file(layout: str, folder: Path) -> Path:
     if layout == "own":
         write(folder / "small.h5", small())
         return folder / "small.h5"
@@ -45,7 +45,7 @@ def read(layout: str, path: Path) -> Any:
     return import_reference(path, path.with_name("mine.h5"), name="mine", preset=preset)
 
 
-def refused(layout: str, path: Path, match: str) -> None:
+def assert_refused(layout: str, path: Path, match: str) -> None:
     with pytest.raises(InputError, match=match) as error:
         read(layout, path)
     assert str(error.value).startswith(str(path))
@@ -87,7 +87,7 @@ def linked_group(file: h5py.File, name: str, canary: Path) -> None:
     file[group] = h5py.ExternalLink(str(canary), "/")
 
 
-AWAY: dict[str, tuple[Trick, str]] = {
+OUTSIDE: dict[str, tuple[Trick, str]] = {
     "external link": (external_link, "is a link"),
     "soft link through an external one": (soft_through_external, "is a link"),
     "group behind an external link": (linked_group, "is a link"),
@@ -98,20 +98,20 @@ AWAY: dict[str, tuple[Trick, str]] = {
 
 
 @pytest.mark.parametrize("layout", KEYS)
-@pytest.mark.parametrize("trick", AWAY)
+@pytest.mark.parametrize("trick", OUTSIDE)
 def test_nothing_outside_the_file_is_opened(layout: str, trick: str, tmp_path: Path) -> None:
-    path, canary = made(layout, tmp_path), tmp_path / "canary.h5"
+    path, canary = write_file(layout, tmp_path), tmp_path / "canary.h5"
     with h5py.File(canary, "w") as file:
         file["secret"] = LABELS
-    make, match = AWAY[trick]
+    make, match = OUTSIDE[trick]
     for key in KEYS[layout]:
         with h5py.File(path, "r+") as file:
             make(file, key, canary)
-        with watched(canary) as noticed:
-            refused(layout, path, match)
-            assert not noticed.opened()
+        with watched(canary) as watch:
+            assert_refused(layout, path, match)
+            assert not watch.opened()
         path.unlink()
-        path = made(layout, tmp_path)
+        path = write_file(layout, tmp_path)
 
 
 @pytest.mark.parametrize("trick", ["external link", "external data", "virtual", "virtual without end"])
@@ -121,23 +121,23 @@ def test_the_canary_notices_a_reader_that_follows(trick: str, tmp_path: Path) ->
         file["secret"] = LABELS
     with h5py.File(tmp_path / "naive.h5", "w") as file:
         file["labels"] = 0
-        AWAY[trick][0](file, "labels", canary)
-    with watched(canary) as noticed:
+        OUTSIDE[trick][0](file, "labels", canary)
+    with watched(canary) as watch:
         with h5py.File(tmp_path / "naive.h5") as file:
             file["labels"][...]
-        assert noticed.opened()
+        assert watch.opened()
 
 
 def unknown_filter(file: h5py.File, name: str, canary: Path) -> None:
     """A filter of a registered number that this library lacks (blosc), marked as optional so that it can be written."""
-    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    made.set_chunk((48,))
-    made.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, ())
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((48,))
+    properties.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, ())
     del file[name]
-    h5py.h5d.create(file.id, name.encode(), h5py.h5t.NATIVE_INT64, h5py.h5s.create_simple((48,)), made)
+    h5py.h5d.create(file.id, name.encode(), h5py.h5t.NATIVE_INT64, h5py.h5s.create_simple((48,)), properties)
 
 
-def replaced(values: Any, **options: Any) -> Trick:
+def with_values(values: Any, **options: Any) -> Trick:
     def make(file: h5py.File, name: str, canary: Path) -> None:
         del file[name]
         file.create_dataset(name, data=values, **options)
@@ -145,7 +145,7 @@ def replaced(values: Any, **options: Any) -> Trick:
     return make
 
 
-def declared(shape: tuple[int, ...], dtype: str = "<i8", **options: Any) -> Trick:
+def with_shape(shape: tuple[int, ...], dtype: str = "<i8", **options: Any) -> Trick:
     def make(file: h5py.File, name: str, canary: Path) -> None:
         del file[name]
         file.create_dataset(name, shape, dtype, **options)
@@ -155,78 +155,78 @@ def declared(shape: tuple[int, ...], dtype: str = "<i8", **options: Any) -> Tric
 
 def references(file: h5py.File, name: str, canary: Path) -> None:
     del file[name]
-    made = file.create_dataset(name, (48,), h5py.ref_dtype)
-    made[0] = file.ref
+    dataset = file.create_dataset(name, (48,), h5py.ref_dtype)
+    dataset[0] = file.ref
 
 
-def packed(shape: int, chunk: int, stages: int) -> Trick:
+def compressed(shape: int, chunk: int, stages: int) -> Trick:
     """One chunk of zeros; two stages of deflate shrink them a million times."""
 
     def make(file: h5py.File, name: str, canary: Path) -> None:
-        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        made.set_chunk((chunk,))
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_chunk((chunk,))
         content = bytes(8 * chunk)
         for _ in range(stages):
-            made.set_deflate(1)
+            properties.set_deflate(1)
             content = zlib.compress(content, 1)
         del file[name]
         space = h5py.h5s.create_simple((shape,), (h5py.h5s.UNLIMITED,))
-        dataset = h5py.h5d.create(file.id, name.encode(), h5py.h5t.NATIVE_INT64, space, made)
+        dataset = h5py.h5d.create(file.id, name.encode(), h5py.h5t.NATIVE_INT64, space, properties)
         dataset.write_direct_chunk((0,), content)
 
     return make
 
 
-STRANGE: dict[str, tuple[Trick, str]] = {
+SUSPICIOUS: dict[str, tuple[Trick, str]] = {
     "filter of a plugin": (unknown_filter, "is packed by filter 32001; only gzip, shuffle, fletcher32, lzf are read"),
-    "compound": (replaced(np.zeros(48, "i8,f8")), "labels has the type"),
+    "compound": (with_values(np.zeros(48, "i8,f8")), "labels has the type"),
     "references": (references, "labels has the type object"),
-    "sequences": (declared((48,), h5py.vlen_dtype("i8")), "labels has the type object"),
-    "texts": (replaced(["x"] * 48), "labels has the type object"),
-    "bits": (replaced(np.zeros(48, "V16")), "labels has the type"),
-    "complex": (replaced(np.zeros(48, "c16")), "labels has the type"),
-    "empty": (replaced(h5py.Empty("i8")), "labels has the shape None"),
-    "scalar": (replaced(5), r"labels has the shape \(\)"),
+    "sequences": (with_shape((48,), h5py.vlen_dtype("i8")), "labels has the type object"),
+    "texts": (with_values(["x"] * 48), "labels has the type object"),
+    "bits": (with_values(np.zeros(48, "V16")), "labels has the type"),
+    "complex": (with_values(np.zeros(48, "c16")), "labels has the type"),
+    "empty": (with_values(h5py.Empty("i8")), "labels has the shape None"),
+    "scalar": (with_values(5), r"labels has the shape \(\)"),
     "a group": (lambda file, name, canary: (file.__delitem__(name), file.create_group(name)), "labels is missing"),
     "a type": (
         lambda file, name, canary: (file.__delitem__(name), file.__setitem__(name, np.dtype("i8"))),
         "labels is missing",
     ),
-    "terabytes": (declared((2**40,), chunks=(2**10,)), "labels declares the shape"),
-    "terabytes, packed": (declared((2**40,), chunks=(2**20,), compression=9), "labels declares the shape"),
-    "terabytes, late": (declared((2**37,)), "labels declares the shape"),
-    "a chunk larger than all": (packed(48, 2**24, 1), "labels has chunks of 134,217,728 bytes for data of 384"),
-    "a bomb": (packed(2**24, 2**24, 2), "labels (declares the shape|has the shape)"),
-    "beyond int64": (replaced(np.full(48, 2**63, "u8")), "labels has the value 9223372036854775808"),
-    "negative": (replaced(LABELS - 1), r"labels\[0\] = -1"),
-    "far": (replaced(LABELS + 2**40), "outside"),
+    "terabytes": (with_shape((2**40,), chunks=(2**10,)), "labels declares the shape"),
+    "terabytes, packed": (with_shape((2**40,), chunks=(2**20,), compression=9), "labels declares the shape"),
+    "terabytes, late": (with_shape((2**37,)), "labels declares the shape"),
+    "a chunk larger than all": (compressed(48, 2**24, 1), "labels has chunks of 134,217,728 bytes for data of 384"),
+    "a bomb": (compressed(2**24, 2**24, 2), "labels (declares the shape|has the shape)"),
+    "beyond int64": (with_values(np.full(48, 2**63, "u8")), "labels has the value 9223372036854775808"),
+    "negative": (with_values(LABELS - 1), r"labels\[0\] = -1"),
+    "far": (with_values(LABELS + 2**40), "outside"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("layout", ["own", "reference"])
-@pytest.mark.parametrize("trick", STRANGE)
+@pytest.mark.parametrize("trick", SUSPICIOUS)
 def test_what_is_not_what_it_should_be_is_refused_in_little_memory(layout: str, trick: str, tmp_path: Path) -> None:
-    path = made(layout, tmp_path)
-    make, match = STRANGE[trick]
+    path = write_file(layout, tmp_path)
+    make, match = SUSPICIOUS[trick]
     with h5py.File(path, "r+") as file:
         make(file, "labels", tmp_path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(layout, path, match)
+    assert_refused(layout, path, match)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 2**10
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("key", ["attributes", "semantics/word2vec", "norms", "regions"])
 def test_numbers_that_are_none_are_refused(key: str, value: float, tmp_path: Path) -> None:
-    path = made("own", tmp_path)
+    path = write_file("own", tmp_path)
     with h5py.File(path, "r+") as file:
         file[key][(7 if len(file[key]) > 7 else 1, *(0,) * (file[key].ndim - 1))] = value
-    refused("own", path, "not finite|not 1")
+    assert_refused("own", path, "not finite|not 1")
 
 
 @pytest.mark.parametrize("name", ["..", "x.y", "UPPER", "x" * 65, "con", "a\nb", "\x1b[2J"])
 def test_names_of_vectors_in_a_file_cannot_become_paths(name: str, tmp_path: Path) -> None:
-    path = made("own", tmp_path)
+    path = write_file("own", tmp_path)
     with h5py.File(path, "r+") as file:
         file["semantics"].create_dataset(name, data=np.ones((5, 3), "f4"))
     with pytest.raises(InputError, match="semantics") as error:
@@ -235,23 +235,23 @@ def test_names_of_vectors_in_a_file_cannot_become_paths(name: str, tmp_path: Pat
 
 
 def test_a_file_that_was_exchanged_after_opening_is_not_followed(tmp_path: Path) -> None:
-    path, canary = made("own", tmp_path), tmp_path / "canary.h5"
+    path, canary = write_file("own", tmp_path), tmp_path / "canary.h5"
     write(canary.with_name("small2.h5"), small(name="small2"))
     canary.with_name("small2.h5").rename(canary)
     features = open_features(path)
     with h5py.File(path, "r+") as file:
         del file["regions"]
         file["regions"] = h5py.ExternalLink(str(canary), "/regions")
-    with watched(canary) as noticed:
+    with watched(canary) as watch:
         with pytest.raises(InputError, match="regions is a link"):
             features.regions.read(np.arange(3))
-        assert not noticed.opened()
+        assert not watch.opened()
 
 
 @pytest.mark.slow
 def test_a_byte_flipped_anywhere_never_changes_a_number_silently(tmp_path: Path) -> None:
     """Every seventh byte of a small file, metadata too, in a process of its own: the HDF5 library must not crash either."""
-    words = [sys.executable, "-m", "tests.dazle.features.flip_bytes", str(made("own", tmp_path))]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = [sys.executable, "-m", "tests.dazle.features.flip_bytes", str(write_file("own", tmp_path))]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr

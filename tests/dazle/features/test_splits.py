@@ -13,12 +13,12 @@ def test_final_phase_is_the_published_split() -> None:
     phase = final_phase(small())
     assert phase.classes.tolist() == list(range(9))
     assert phase.seen.tolist() == [True] * 6 + [False] * 3
-    for found, wanted in (
+    for images, expected in (
         (phase.train, TRAINVAL),
         (phase.eval_seen, TEST_SEEN),
         (phase.eval_unseen, TEST_UNSEEN),
     ):
-        assert np.array_equal(found, wanted)
+        assert np.array_equal(images, expected)
 
 
 def test_final_phase_leaves_classes_without_images_out() -> None:
@@ -66,10 +66,10 @@ def test_a_fifth_of_each_train_class_is_held_out_at_least_two(images: int, held_
 
 
 def test_held_out_images_depend_on_dataset_and_fold_only() -> None:
-    def drawn(**changes: object) -> list[int]:
+    def held_out(**changes: object) -> list[int]:
         return validation_phase(small(**changes), 1).eval_seen.tolist()
 
-    assert drawn() == drawn(fingerprint="1" * 64, preset="sun") != drawn(name="other")
+    assert held_out() == held_out(fingerprint="1" * 64, preset="sun") != held_out(name="other")
 
 
 @pytest.mark.parametrize("fold", [0, 4])
@@ -90,15 +90,15 @@ def test_drawn_folds_are_disjoint_thirds_and_always_the_same() -> None:
     assert not np.array_equal(folds[0].validation_classes, draw_folds("sun", seen)[0].validation_classes)
 
 
-@pytest.mark.parametrize(("validation", "drawn"), [(13, 13), (30, 5)])
-def test_a_given_fold_stays_and_two_are_drawn_beside_it(validation: int, drawn: int) -> None:
+@pytest.mark.parametrize(("validation", "count"), [(13, 13), (30, 5)])
+def test_a_given_fold_stays_and_two_are_drawn_beside_it(validation: int, count: int) -> None:
     given = ClassFold(np.arange(validation, 40), np.arange(validation))
     folds = draw_folds("awa2", np.arange(40), given)
     assert np.array_equal(folds[0].train_classes, given.train_classes)
     assert np.array_equal(folds[0].validation_classes, given.validation_classes)
-    assert [len(fold.validation_classes) for fold in folds[1:]] == [drawn, drawn]
-    together = np.concatenate([fold.validation_classes for fold in folds])
-    assert len(np.unique(together)) == len(together)
+    assert [len(fold.validation_classes) for fold in folds[1:]] == [count, count]
+    all_validation = np.concatenate([fold.validation_classes for fold in folds])
+    assert len(np.unique(all_validation)) == len(all_validation)
 
 
 def test_too_few_classes_for_three_folds_are_refused() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dazle.errors import InputError
-from dazle.features.word_vectors import attribute_vectors, words_of
+from dazle.features.word_vectors import attribute_vectors, attribute_words
 
 WORDS = {"bill": [1.0, 2.0, 3.0], "shape": [0.5, 0.0, -1.0], "wing": [4.0, 4.0, 4.0], "New_York": [9.0, 9.0, 9.0]}
 NAMES = ["has_bill_shape::curved_(up_or_down)", "has_wing_color::blue"]
@@ -23,7 +23,7 @@ def text(path: Path, header: bool) -> None:
     path.write_text("\n".join([f"{len(WORDS)} 3"] * header + lines) + "\n")
 
 
-FORMS = {
+FORMATS = {
     "word2vec.bin": binary,
     "lines.bin": lambda path: binary(path, b"\n"),
     "word2vec.txt": lambda path: text(path, True),
@@ -31,35 +31,35 @@ FORMS = {
 }
 
 
-def packed(path: Path) -> Path:
+def compress(path: Path) -> Path:
     target = path.with_name(path.name + ".gz")
     target.write_bytes(gzip.compress(path.read_bytes()))
     return target
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("gz", [False, True])
 def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, gz: bool) -> None:
-    FORMS[name](tmp_path / name)
-    file = packed(tmp_path / name) if gz else tmp_path / name
-    vectors, unknown = attribute_vectors(NAMES, file)
+    FORMATS[name](tmp_path / name)
+    file = compress(tmp_path / name) if gz else tmp_path / name
+    vectors, missing = attribute_vectors(NAMES, file)
     assert vectors.tolist() == [[1.5, 2, 2], [4, 4, 4]]
-    assert unknown == ["curved", "color", "blue"]
+    assert missing == ["curved", "color", "blue"]
     assert attribute_vectors(NAMES, file, "average")[0].tolist() == [[0.75, 1, 1], [4, 4, 4]]
 
 
 def test_words_of_names_as_the_reference_takes_them_apart() -> None:
-    assert words_of("has_bill_shape::curved_(up_or_down)") == ["bill", "shape", "curved"]
-    assert words_of("newworld") == ["new", "world"]
+    assert attribute_words("has_bill_shape::curved_(up_or_down)") == ["bill", "shape", "curved"]
+    assert attribute_words("newworld") == ["new", "world"]
 
 
 def test_an_attribute_without_a_vector_is_an_error_unless_allowed(tmp_path: Path) -> None:
     text(tmp_path / "v.txt", False)
     with pytest.raises(InputError, match=r"no vector for 1 of 2 attributes \('man-made'\)"):
         attribute_vectors(["wing", "man-made"], tmp_path / "v.txt")
-    vectors, unknown = attribute_vectors(["wing", "man-made"], tmp_path / "v.txt", allow_missing=True)
+    vectors, missing = attribute_vectors(["wing", "man-made"], tmp_path / "v.txt", allow_missing=True)
     assert vectors[1].tolist() == [0, 0, 0]
-    assert unknown == ["man", "made"]
+    assert missing == ["man", "made"]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 40])
@@ -87,4 +87,4 @@ def test_malformed_files_are_one_line(tmp_path: Path, content: bytes) -> None:
 
 
 def test_the_rest_of_a_word_with_digits_is_never_looked_up() -> None:
-    assert words_of("80s") == ["80s"] and words_of("3/4 sleeve") == ["sleeve"]
+    assert attribute_words("80s") == ["80s"] and attribute_words("3/4 sleeve") == ["sleeve"]

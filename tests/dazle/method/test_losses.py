@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dazle.config import LossSettings
-from dazle.method.losses import loss
+from dazle.method.losses import add_margin, loss
 
 SEEN = torch.tensor([True, True, False])
 LABELS = torch.tensor([0, 1])
@@ -22,8 +22,8 @@ def test_cross_entropy_never_sees_a_margin() -> None:
 
 
 def test_seen_classes_only() -> None:
-    by_hand = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-3))) / 2
-    assert value(lambda_=0.0, ce_classes="seen") == pytest.approx(by_hand)
+    expected = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-3))) / 2
+    assert value(lambda_=0.0, ce_classes="seen") == pytest.approx(expected)
 
 
 def test_self_calibration_is_the_log_of_the_batch_mean_of_unseen_probability() -> None:
@@ -33,8 +33,8 @@ def test_self_calibration_is_the_log_of_the_batch_mean_of_unseen_probability() -
     shares = [unseen(row) for row in SCORES.tolist()]
     class_loss = value(lambda_=0.0)
     assert value(lambda_=0.5) - class_loss == pytest.approx(-0.5 * math.log(sum(shares) / 2))
-    each = sum(map(math.log, shares)) / 2
-    assert value(lambda_=0.5, self_calibration="mean-log") - class_loss == pytest.approx(-0.5 * each)
+    mean_log = sum(map(math.log, shares)) / 2
+    assert value(lambda_=0.5, self_calibration="mean-log") - class_loss == pytest.approx(-0.5 * mean_log)
 
 
 def test_ranking_includes_the_margin_and_the_true_class() -> None:
@@ -44,7 +44,11 @@ def test_ranking_includes_the_margin_and_the_true_class() -> None:
 
 
 def test_parts_are_reported_and_absent_where_they_are_not_in_the_loss() -> None:
-    both, _ = loss(SCORES, LABELS, SEEN, LossSettings())
-    assert both.self_calibration is not None
-    assert float(both.total) == pytest.approx(float(both.class_loss + 0.1 * both.self_calibration))
+    result, _ = loss(SCORES, LABELS, SEEN, LossSettings())
+    assert result.self_calibration is not None
+    assert float(result.total) == pytest.approx(float(result.class_loss + 0.1 * result.self_calibration))
     assert loss(SCORES, LABELS, SEEN, LossSettings(lambda_=0.0))[0].self_calibration is None
+
+
+def test_a_margin_is_added_to_unseen_and_taken_from_seen_classes() -> None:
+    assert add_margin(torch.zeros(1, 2), torch.tensor([True, False]), 1.5).tolist() == [[-1.5, 1.5]]

@@ -17,15 +17,15 @@ ATTRIBUTE = ("sigmoid", "none", "softmax")
 # d below and above A takes each of the two orders of multiplication.
 CHOICES = list(itertools.product(REGION, ATTRIBUTE, (True, False), (True, False), (2, 9)))
 LOSSES = [
-    LossSettings(class_loss=of, ce_classes=classes, lambda_=weight, self_calibration=form, train_margin=margin)
-    for of, classes, weight, form, margin in itertools.product(
+    LossSettings(class_loss=class_loss, ce_classes=classes, lambda_=weight, self_calibration=form, train_margin=margin)
+    for class_loss, classes, weight, form, margin in itertools.product(
         ("cross-entropy", "ranking"), ("all", "seen"), (0.0, 0.1), ("log-mean", "mean-log"), (0.0, 1.0)
     )
-    if weight or form == "log-mean"  # the form of a loss of weight zero is nothing to vary
+    if weight or form == "log-mean"  # with weight 0 both forms are equal
 ]
 
 
-def made(region: str, attribute: str, trained: bool, renormalised: bool, d: int) -> tuple[Model, torch.Tensor]:
+def random_model(region: str, attribute: str, trained: bool, renormalised: bool, d: int) -> tuple[Model, torch.Tensor]:
     """A model with random weights everywhere (zero weights would hide the attentions) and regions, in float64."""
     torch.manual_seed(d)
     settings = ModelSettings(
@@ -43,38 +43,38 @@ def made(region: str, attribute: str, trained: bool, renormalised: bool, d: int)
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice)))
 def test_scores_loss_and_every_gradient_agree(choice: tuple[str, str, bool, bool, int]) -> None:
-    model, regions = made(*choice)
+    model, regions = random_model(*choice)
     labels, seen = torch.tensor([0, 1, 2, 3, 1]), torch.arange(C) < SEEN
     parameters = {name: value.detach().clone().requires_grad_() for name, value in model.named_parameters()}
     fast = model(regions).scores
-    plain = reference.scores({"V": model.V} | parameters, model.class_attributes, regions, model.settings)
-    assert_close(fast, plain, rtol=1e-9, atol=1e-12)
+    expected_scores = reference.scores({"V": model.V} | parameters, model.class_attributes, regions, model.settings)
+    assert_close(fast, expected_scores, rtol=1e-9, atol=1e-12)
 
-    ours = [loss(fast, labels, seen, settings) for settings in LOSSES]
-    theirs = [reference.loss(plain, labels, seen, settings) for settings in LOSSES]
-    assert_close(torch.stack([each.total for each, _ in ours]), torch.stack(theirs), rtol=1e-9, atol=1e-12)
-    got = gradients([(fast * slope).sum() for _, slope in ours], list(model.parameters()))
-    want = gradients(theirs, list(parameters.values()))
-    for name, of_fast, of_plain in zip(parameters, got, want, strict=True):
-        for each, settings in enumerate(LOSSES):
-            scale = of_plain[each].abs().max().item()
+    losses = [loss(fast, labels, seen, settings) for settings in LOSSES]
+    expected = [reference.loss(expected_scores, labels, seen, settings) for settings in LOSSES]
+    assert_close(torch.stack([result.total for result, _ in losses]), torch.stack(expected), rtol=1e-9, atol=1e-12)
+    fast_gradients = gradients([(fast * slope).sum() for _, slope in losses], list(model.parameters()))
+    expected_gradients = gradients(expected, list(parameters.values()))
+    for name, gradient, expected_gradient in zip(parameters, fast_gradients, expected_gradients, strict=True):
+        for index, settings in enumerate(LOSSES):
+            scale = expected_gradient[index].abs().max().item()
             assert scale > 0, (name, settings)
-            difference = (of_fast[each] - of_plain[each]).abs().max().item()
+            difference = (gradient[index] - expected_gradient[index]).abs().max().item()
             assert difference <= 1e-9 * scale, (name, settings)
 
 
 def gradients(losses: list[torch.Tensor], parameters: list[torch.Tensor]) -> list[torch.Tensor]:
     """For each parameter, (losses, *shape)."""
-    each = [torch.autograd.grad(of, parameters, retain_graph=True) for of in losses]
-    return [torch.stack(of_one) for of_one in zip(*each, strict=True)]
+    per_loss = [torch.autograd.grad(class_loss, parameters, retain_graph=True) for class_loss in losses]
+    return [torch.stack(parts) for parts in zip(*per_loss, strict=True)]
 
 
 def test_both_orders_of_multiplication_are_taken() -> None:
-    taken = set()
+    orders = set()
     for d in (2, 9):
-        model, regions = made("dense", "sigmoid", True, False, d)
-        taken.add(_attributes_first(regions.view(1, B * R, D), model.V[None]))
-    assert taken == {True, False}
+        model, regions = random_model("dense", "sigmoid", True, False, d)
+        orders.add(_attributes_first(regions.view(1, B * R, D), model.V[None]))
+    assert orders == {True, False}
 
 
 @pytest.mark.parametrize("rows", [1, 7])
@@ -93,22 +93,22 @@ def test_sparsemax_is_the_projection_onto_the_simplex(rows: int) -> None:
 
 def test_attribute_features_never_exist_in_the_fast_form() -> None:
     """No tensor of A x D values an image, nor a copy of the regions, is kept for the backward pass."""
-    model, regions = made("dense", "sigmoid", True, False, 2)
-    kept: list[torch.Size] = []
+    model, regions = random_model("dense", "sigmoid", True, False, 2)
+    shapes: list[torch.Size] = []
 
-    def look(tensor: torch.Tensor) -> torch.Tensor:
-        kept.append(tensor.shape)
+    def save(tensor: torch.Tensor) -> torch.Tensor:
+        shapes.append(tensor.shape)
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(look, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         model(regions)
-    assert kept
-    assert not [shape for shape in kept if len(shape) >= 3 and shape[0] == B and shape[-2:] == (A, D)]
+    assert shapes
+    assert not [shape for shape in shapes if len(shape) >= 3 and shape[0] == B and shape[-2:] == (A, D)]
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice)))
 def test_maps_and_evidence_are_those_of_the_reference(choice: tuple[str, str, bool, bool, int]) -> None:
-    model, regions = made(*choice)
+    model, regions = random_model(*choice)
     parameters = {"V": model.V} | dict(model.named_parameters())
     V = parameters["V"]
     if model.settings.renormalise_semantics:

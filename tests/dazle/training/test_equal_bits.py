@@ -15,11 +15,11 @@ from dazle.training.step import Step
 CPU = torch.device("cpu")
 
 
-def settings_of(batch: int) -> Settings:
+def sun_settings(batch: int) -> Settings:
     return preset("sun").changed({"training.epochs": 1, "training.batch_size": batch, "training.evaluate_every": 40})
 
 
-def trained(features: FeatureSet, settings: Settings, *groups: list[int]) -> list[Fitted]:
+def fit_groups(features: FeatureSet, settings: Settings, *groups: list[int]) -> list[Fitted]:
     phase = final_phase(features)
     return [
         one
@@ -37,17 +37,17 @@ def one_thread() -> None:
 @pytest.mark.parametrize("batch", [1, 3, 20])
 def test_seeds_together_end_as_they_do_alone_whatever_the_batch(batch: int) -> None:
     features = simulate("sun")
-    together = trained(features, settings_of(batch), [0, 1, 2])
-    alone = trained(features, settings_of(batch), [0], [1], [2])
-    for one, other in zip(together, alone, strict=True):
-        assert one.curve == other.curve
-        for value, wanted in zip(one.model.parameters(), other.model.parameters(), strict=True):
-            assert torch.equal(value, wanted)
+    stacked = fit_groups(features, sun_settings(batch), [0, 1, 2])
+    single = fit_groups(features, sun_settings(batch), [0], [1], [2])
+    for one, two in zip(stacked, single, strict=True):
+        assert one.curve == two.curve
+        for value, expected in zip(one.model.parameters(), two.model.parameters(), strict=True):
+            assert torch.equal(value, expected)
 
 
 def test_the_usual_batch_is_trained_side_by_side() -> None:
-    [one, other] = trained(simulate("sun"), settings_of(20), [0, 1])
-    assert one.side_by_side == other.side_by_side == 2
+    [one, two] = fit_groups(simulate("sun"), sun_settings(20), [0, 1])
+    assert one.side_by_side == two.side_by_side == 2
 
 
 def test_each_alone_where_the_last_bit_differs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,21 +57,21 @@ def test_each_alone_where_the_last_bit_differs(monkeypatch: pytest.MonkeyPatch) 
         def scores(self, regions: torch.Tensor) -> torch.Tensor:
             return super().scores(regions) * (1 + 2**-22 * (len(regions) > 1))
 
-    features, settings = simulate("sun"), settings_of(20)
-    wanted = trained(features, settings, [0], [1])
+    features, settings = simulate("sun"), sun_settings(20)
+    expected = fit_groups(features, settings, [0], [1])
     monkeypatch.setattr(equal_bits, "Step", Rounding)
-    monkeypatch.setattr(training, "Step", Rounding)
+    monkeypatch.setattr("dazle.training.fit.Step", Rounding)
     phase = final_phase(features)
     start, seen = build(features, phase, settings, 7, 0), torch.from_numpy(phase.seen)
     shape = (20, *features.regions.shape[1:])
     assert not equal_bits.equal_side_by_side(start, seen, settings, shape, torch.float32, 2)
-    found = trained(features, settings, [0, 1])
-    assert [one.curve for one in found] == [one.curve for one in wanted]
-    assert {one.side_by_side for one in found} == {1}
+    fits = fit_groups(features, settings, [0, 1])
+    assert [one.curve for one in fits] == [one.curve for one in expected]
+    assert {one.side_by_side for one in fits} == {1}
 
 
 def test_the_start_is_left_as_it_was() -> None:
-    features, settings = simulate("sun"), settings_of(20)
+    features, settings = simulate("sun"), sun_settings(20)
     phase = final_phase(features)
     start = build(features, phase, settings, 7, 0)
     before = [value.clone() for value in start.parameters()]

@@ -16,10 +16,10 @@ CPU = torch.device("cpu")
 def test_a_schedule_counts_as_the_reference_does() -> None:
     plan = schedule(TrainingSettings(epochs=20), 7057)
     assert (plan.per_epoch, plan.steps, len(plan.points)) == (141, 2820, 20)
-    short = schedule(TrainingSettings(epochs=1, evaluate_every=200), 200_050)
-    assert short.steps == 4001
-    assert short.points[:2] == (200, 400)
-    assert short.points[-2:] == (4000, 4001)
+    deepfashion = schedule(TrainingSettings(epochs=1, evaluate_every=200), 200_050)
+    assert deepfashion.steps == 4001
+    assert deepfashion.points[:2] == (200, 400)
+    assert deepfashion.points[-2:] == (4000, 4001)
     assert schedule(TrainingSettings(epochs=2), 7).points == (1, 2)
 
 
@@ -93,6 +93,6 @@ def test_semantics_are_of_length_one_and_random_ones_follow_the_seed() -> None:
     for choice in ("word2vec", "random", "one-hot"):
         vectors = initial_semantics(features, choice, 1, "cub", 0)
         assert torch.allclose(vectors.norm(dim=1), torch.ones(len(vectors)))
-    one, other = (initial_semantics(features, "random", 1, "cub", seed) for seed in (0, 1))
-    assert one.shape == other.shape == features.semantics["word2vec"].shape
-    assert not torch.equal(one, other)
+    first, second = (initial_semantics(features, "random", 1, "cub", seed) for seed in (0, 1))
+    assert first.shape == second.shape == features.semantics["word2vec"].shape
+    assert not torch.equal(first, second)

@@ -17,7 +17,7 @@ from tests.dazle.features.small_features import places, small
 GRID = (3, 4)
 
 
-def drawn(tolerance: int) -> Places:
+def random_places(tolerance: int) -> Places:
     draw = np.random.default_rng(tolerance)
     return Places(
         part_regions=draw.integers(-1, 12, (9, 4)),
@@ -46,23 +46,23 @@ def counts(places: Places, image: int, attribute: int) -> bool:
 def test_as_the_brute_force_counts(tolerance: int, resident: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dazle.training.pointing, "RESIDENT_BYTES", resident)
     monkeypatch.setattr(dazle.training.pointing, "BLOCK", 4)
-    everywhere, images = drawn(tolerance), np.array([7, 1, 3, 8, 0])
-    pairs = [(i, a) for i, a in itertools.product(range(5), range(6)) if counts(everywhere, images[i], a)]
-    possible = [is_hit(everywhere, images[i], a, r) for i, a in pairs for r in range(12)]
+    drawn, images = random_places(tolerance), np.array([7, 1, 3, 8, 0])
+    pairs = [(i, a) for i, a in itertools.product(range(5), range(6)) if counts(drawn, images[i], a)]
+    possible = [is_hit(drawn, images[i], a, r) for i, a in pairs for r in range(12)]
     peaks = np.random.default_rng(5).integers(0, 12, (5, 6))
-    hits = [is_hit(everywhere, images[i], a, peaks[i, a]) for i, a in pairs]
+    hits = [is_hit(drawn, images[i], a, peaks[i, a]) for i, a in pairs]
 
-    pointing = Pointing(everywhere, images, GRID)
+    pointing = Pointing(drawn, images, GRID)
     assert pointing.pairs == len(pairs)
     assert pointing.chance == pytest.approx(100 * np.mean(possible))
-    found = sum(pointing.hits(np.array(rows), peaks[rows]) for rows in ([0, 1, 2], [4, 3]))
-    assert found == sum(hits) and pointing.accuracy(found) == pytest.approx(100 * np.mean(hits))
+    total = sum(pointing.hits(np.array(rows), peaks[rows]) for rows in ([0, 1, 2], [4, 3]))
+    assert total == sum(hits) and pointing.accuracy(total) == pytest.approx(100 * np.mean(hits))
 
 
 def test_neighbours_do_not_reach_around_the_edge() -> None:
-    near = neighbours((7, 7), 1)
-    assert np.flatnonzero(near[6]).tolist() == [5, 6, 12, 13]
-    assert near[24].sum() == 9 and near[0].sum() == 4 and neighbours((7, 7), 0).sum() == 49
+    adjacent = neighbours((7, 7), 1)
+    assert np.flatnonzero(adjacent[6]).tolist() == [5, 6, 12, 13]
+    assert adjacent[24].sum() == 9 and adjacent[0].sum() == 4 and neighbours((7, 7), 0).sum() == 49
 
 
 def test_nothing_visible_is_no_number() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dazle.config import preset
-from dazle.datasets.reference_layout import import_reference
+from dazle.datasets.import_reference import import_reference
 from dazle.features.feature_file import open_features
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase, validation_phase

@@ -22,14 +22,15 @@ def test_without_seen_test_images_S_and_H_do_not_exist() -> None:
 
 
 def test_validation_and_T1_are_those_of_the_full_split() -> None:
-    without, full = small(test_seen=TEST_SEEN[:0]), small()
+    unseen_only, full = small(test_seen=TEST_SEEN[:0]), small()
     curves = [
-        fit(each, validation_phase(each, 1), SETTINGS, (0, "small", 0), torch.device("cpu")).curve
-        for each in (without, full)
+        fit(features, validation_phase(features, 1), SETTINGS, (0, "small", 0), torch.device("cpu")).curve
+        for features in (unseen_only, full)
     ]
     assert [point["H"] for point in curves[0]] == [point["H"] for point in curves[1]]
     assert not any(point["H"] is None for point in curves[0])
     tests = [
-        fit(each, final_phase(each), SETTINGS, (0, "small", 0), torch.device("cpu")).curve for each in (without, full)
+        fit(features, final_phase(features), SETTINGS, (0, "small", 0), torch.device("cpu")).curve
+        for features in (unseen_only, full)
     ]
     np.testing.assert_allclose([point["T1"] for point in tests[0]], [point["T1"] for point in tests[1]])

@@ -1,7 +1,7 @@
-"""A training step as one CUDA graph: a step of many small kernels is launched at once, and not bound by launching.
+"""CUDA graphs of a training step: all its small kernels are launched at once.
 
-The rule: arguments are copied to the place that the graph reads, and what it returns is copied from there, so the
-caller sees a function like any other. Only shapes that were captured are replayed.
+The rule: arguments are copied to the memory that the graph reads, and results are copied from the memory that it
+writes, so a caller sees an ordinary function. Only the captured shapes are replayed.
 """
 
 import warnings
@@ -13,20 +13,23 @@ from torch import Tensor
 
 Tensors = tuple[Tensor, ...]
 Work = Callable[..., Tensors]
-# The first calls run as they are: libraries choose their kernels and take their memory then.
+# The first calls run without a graph: libraries choose their kernels and allocate their memory in them.
 WARM_UP = 3
 
 
 def cuda_capture(work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
-    """What replays `work`, which is recorded and not run, and where its results will lie. RuntimeError: it cannot."""
+    """Records `work` without running it: a function that replays it, and the memory of its results.
+
+    Raises RuntimeError if `work` cannot be captured.
+    """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         results = work()
     return graph.replay, results
 
 
-class Graphed:
-    """`work` on tensors of one shape, as a graph after the first calls; eager where it cannot be captured."""
+class GraphedFunction:
+    """`work` on tensors of fixed shapes, replayed as a CUDA graph after the first calls; eager if capturing fails."""
 
     def __init__(self, work: Work, capture: Callable[..., tuple[Callable[[], Any], Tensors]] = cuda_capture) -> None:
         self.work, self.capture, self.calls = work, capture, 0
@@ -39,7 +42,7 @@ class Graphed:
         self.calls += 1
         if self.calls == WARM_UP + 1:
             self._record(arguments)
-        if self.replay is None or [each.shape for each in arguments] != [each.shape for each in self.arguments]:
+        if self.replay is None or [tensor.shape for tensor in arguments] != [place.shape for place in self.arguments]:
             return self.work(*arguments)
         for place, value in zip(self.arguments, arguments, strict=True):
             place.copy_(value)
@@ -47,7 +50,7 @@ class Graphed:
         return tuple(result.clone() for result in self.results)
 
     def _record(self, arguments: Tensors) -> None:
-        self.arguments = tuple(each.clone() for each in arguments)
+        self.arguments = tuple(tensor.clone() for tensor in arguments)
         try:
             self.replay, self.results = self.capture(lambda: self.work(*self.arguments))
         except RuntimeError as error:

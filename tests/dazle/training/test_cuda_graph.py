@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dazle.config import Settings
 from dazle.method.model import Model
-from dazle.training.graphed import WARM_UP, Graphed
+from dazle.training.cuda_graph import WARM_UP, GraphedFunction
 from dazle.training.step import Step
 
 
@@ -23,7 +23,7 @@ class Doubler:
         return 2 * value, value.sum()
 
 
-def pretended(work: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
+def fake_capture(work: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
     """Like a graph: reads and writes the places of the recording."""
     places = work()
 
@@ -35,34 +35,34 @@ def pretended(work: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None
 
 
 def test_replays_take_their_own_arguments_and_results_stay() -> None:
-    graphed = Graphed(Doubler(), pretended)
+    function = GraphedFunction(Doubler(), fake_capture)
     values = [torch.full((2,), float(number)) for number in range(WARM_UP + 3)]
-    results = [graphed(value) for value in values]
-    assert graphed.replay is not None
+    results = [function(value) for value in values]
+    assert function.replay is not None
     for value, (doubled, total) in zip(values, results, strict=True):
         assert torch.equal(doubled, 2 * value) and total == value.sum()
 
 
 def test_the_first_calls_and_other_shapes_run_as_they_are() -> None:
-    work, recorded = Doubler(), []
-    graphed = Graphed(work, lambda each: recorded.append(each) or pretended(each))
+    work, captures = Doubler(), []
+    function = GraphedFunction(work, lambda work: captures.append(work) or fake_capture(work))
     for _ in range(WARM_UP):
-        graphed(torch.ones(2))
-    assert not recorded and work.runs == WARM_UP
-    graphed(torch.ones(2))
-    assert len(recorded) == 1
-    assert torch.equal(graphed(torch.ones(3))[0], torch.full((3,), 2.0))
-    assert torch.equal(graphed(torch.ones(2))[0], torch.full((2,), 2.0))
-    assert len(recorded) == 1
+        function(torch.ones(2))
+    assert not captures and work.runs == WARM_UP
+    function(torch.ones(2))
+    assert len(captures) == 1
+    assert torch.equal(function(torch.ones(3))[0], torch.full((3,), 2.0))
+    assert torch.equal(function(torch.ones(2))[0], torch.full((2,), 2.0))
+    assert len(captures) == 1
 
 
 def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
-    def refuses(work: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
+    def refuse(work: Callable[[], tuple[Tensor, ...]]) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
         raise RuntimeError("operation not permitted\nwhile capturing")
 
-    graphed = Graphed(Doubler(), refuses)
+    function = GraphedFunction(Doubler(), refuse)
     with pytest.warns(UserWarning, match="kernel by kernel.*not permitted") as warned:
-        results = [graphed(torch.ones(2)) for _ in range(WARM_UP + 3)]
+        results = [function(torch.ones(2)) for _ in range(WARM_UP + 3)]
     assert len(warned) == 1
     assert all(torch.equal(doubled, torch.full((2,), 2.0)) for doubled, _ in results)
 
@@ -82,6 +82,6 @@ def test_steps_in_a_graph_are_the_steps() -> None:
             )
             for _ in range(WARM_UP + 5)
         ]
-    for (graphed, one), (plain, other) in zip(losses[True], losses[False], strict=True):
-        assert graphed.total == plain[0]
-        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    for (graph_loss, graph_model), (eager_loss, eager_model) in zip(losses[True], losses[False], strict=True):
+        assert graph_loss.total == eager_loss[0]
+        assert all(torch.equal(a, b) for a, b in zip(graph_model.parameters(), eager_model.parameters(), strict=True))
