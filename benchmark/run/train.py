@@ -75,7 +75,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
         seed=cell.seed,
         identity=dict(cell.identity),
         features=feature_facts(cell),
-        environment=environment.describe(),
+        environment=environment.describe(cell.identity["device"]),
         tuned=cell.origin,
         started=started.isoformat(timespec="seconds"),
         seconds=seconds,

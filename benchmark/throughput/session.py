@@ -145,7 +145,7 @@ def _measure(options: Options, chosen: Sequence[Shape], variants: Sequence[Varia
         "moments": moments,
     }
     return Results(
-        FORMAT, environment.describe(), conditions, {shape.name: shape.sizes() for shape in chosen},
+        FORMAT, environment.describe(device), conditions, {shape.name: shape.sizes() for shape in chosen},
         [each for each in found if isinstance(each, Measured)], [each for each in found if isinstance(each, Compared)],
         [each for each in found if isinstance(each, Profiled)],
     )  # fmt: skip
