@@ -4,7 +4,6 @@ The one here uses processes of this machine: a pool of a single worker each, so 
 own cell with it. A cluster needs the same two calls: start a cell, and say which ended.
 """
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -13,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import inf
 from multiprocessing.connection import wait as wait_for_process
@@ -58,20 +57,25 @@ class Worker:
     """One process that outlives its cells; it starts with the first of them."""
 
     def __init__(self, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._process = context.RawValue("i", 0)  # its id, which it writes itself
-        self._pool = ProcessPoolExecutor(1, context, _start_worker, (threads, self._process))
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (threads,))
+        self._processes: set[BaseProcess] = set()  # none before the first call of submit, then one
         self.killed = False
 
     def submit(self, cells: Sequence[Cell], job: Job) -> "Future[Outcome]":
-        return self._pool.submit(work_on, cells, job)
+        others = set(multiprocessing.active_children())
+        future = self._pool.submit(work_on, cells, job)
+        self._processes |= set(multiprocessing.active_children()) - others
+        return future
 
     def kill(self) -> None:
-        """Its future breaks; a process that has not started yet is left until the next call."""
-        if self._process.value:
-            self.killed = True
-            with suppress(ProcessLookupError):
-                os.kill(self._process.value, signal.SIGKILL)
+        """Kills the process, so that the future of its cells breaks.
+
+        The process object sends no signal once the process has been waited for; from then on the system may give the
+        id of the process to another one.
+        """
+        self.killed = True
+        for process in self._processes:
+            process.kill()
 
     def forget(self) -> None:
         """After it died."""
@@ -188,11 +192,6 @@ def keep_failure(job: Job, record: Record) -> Record | None:
     except OSError:
         return record
     return record
-
-
-def _start_worker(threads: int, process: ctypes.c_int) -> None:
-    process.value = os.getpid()
-    prepare_worker(threads)
 
 
 def prepare_worker(threads: int) -> None:
