@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmark.throughput import runner
 from benchmark.throughput.runner import Options, run
 from dazle.errors import InputError
 
@@ -22,9 +23,7 @@ def options(out: Path, **changes: Any) -> Options:
 
 
 def test_a_run_measures_writes_and_keeps_raw_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     page = run(options(tmp_path))
-    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
     stderr = capsys.readouterr().err
     assert "7 measurements, 0 s at least" in stderr
     assert "graph is not compared: not on cpu in float32" in stderr
@@ -57,6 +56,18 @@ def test_measurements_are_not_replaced_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "throughput.json").write_text("{}")
     with pytest.raises(InputError, match="holds measurements already; choose another or add --overwrite"):
         run(options(tmp_path))
+    shapes, variants = runner._check(options(tmp_path, overwrite=True), "cpu")
+    assert [shape.name for shape in shapes] == ["simulated-sun"]
+    assert [variant.name for variant in variants] == ["dazle", "uniform", "no-test-margin"]
+
+
+def test_threads_and_precision_are_set_for_the_measurements_alone() -> None:
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    with runner._torch_threads(before[0] + 1), runner._matmul_precision("tf32"):
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "high")
+        with runner._torch_threads(None), runner._matmul_precision("float32"):
+            assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "highest")
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
 
 
 @pytest.mark.parametrize(
@@ -92,7 +103,6 @@ def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     import typer
 
     from benchmark.cli import throughput as throughput_command
-    from benchmark.throughput import runner
 
     def interrupted(options: Options) -> str:
         raise KeyboardInterrupt

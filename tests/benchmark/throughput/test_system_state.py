@@ -8,7 +8,7 @@ import time
 import pytest
 
 from benchmark.throughput import system_state as module
-from benchmark.throughput.system_state import OtherProcesses, ProcessorTimes, gpu_state, system_state
+from benchmark.throughput.system_state import OtherProcesses, ProcessorTimes, gpu_state, processor_times, system_state
 
 NVIDIA_SMI_LINE = "NVIDIA H100 80GB HBM3, 550.54.15, 1980, 1980, 2619, 41, 312.50, 97"
 
@@ -66,8 +66,19 @@ def test_a_busy_process_beside_this_one_is_seen() -> None:
     assert share > 0.4 / (os.cpu_count() or 1)
 
 
-def test_the_state_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_this_process_is_its_own() -> None:
+    before = processor_times()
+    while sum(os.times()[:4]) < before.own + 0.05:
+        pass
+    assert processor_times().own >= before.own + 0.05
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_gpu_is_looked_at_if_it_is_measured(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 2.0, 3.0))
-    state = system_state("cpu")
-    assert (state["load"], state["gpu"]) == (1.5, None)
+    monkeypatch.setattr(module, "_gpu_id", lambda: "GPU-0")
+    monkeypatch.setattr(module, "gpu_state", lambda gpu_id: {"id": gpu_id})
+    state = system_state(device)
+    assert state["load"] == 1.5
     assert state["clock_mhz"] is None or state["clock_mhz"] > 0
+    assert state["gpu"] == (None if device == "cpu" else {"id": "GPU-0"})

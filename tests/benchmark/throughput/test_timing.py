@@ -81,16 +81,19 @@ def test_a_clock_gives_seconds_a_call(clock: Callable[[Workload, int], float]) -
     assert len(calls) == 3
 
 
-def test_events_wait_for_what_was_queued_before() -> None:
+def test_events_wait_for_what_was_queued_before_and_give_seconds_a_call() -> None:
     order: list[str] = []
 
-    class Event(WallEvent):
+    class Event:
         def record(self) -> None:
-            super().record()
             order.append("record")
 
         def synchronize(self) -> None:
             order.append("wait for the event")
 
-    EventClock(Event, lambda: order.append("wait for the device"))(lambda: order.append("work"), 2)
+        def elapsed_time(self, end_event: "Event") -> float:
+            return 60.0
+
+    clock = EventClock(Event, lambda: order.append("wait for the device"))
+    assert clock(lambda: order.append("work"), 2) == 0.03
     assert order == ["wait for the device", "record", "work", "work", "record", "wait for the event"]
