@@ -63,10 +63,10 @@ def test_measurements_are_not_replaced_without_a_word(tmp_path: Path) -> None:
 
 def test_threads_and_precision_are_set_for_the_measurements_alone() -> None:
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    with runner._torch_threads(before[0] + 1), runner._matmul_precision("tf32"):
-        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "high")
-        with runner._torch_threads(None), runner._matmul_precision("float32"):
-            assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "highest")
+    with runner._torch_threads(before[0] + 1), runner._matmul_precision("float32"):
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "highest")
+        with runner._torch_threads(None), runner._matmul_precision("tf32"):
+            assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (before[0] + 1, "high")
     assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
 
 
