@@ -15,8 +15,12 @@ PACKAGES = ("torch", "numpy", "scipy", "pandas", "h5py", "pydantic")
 
 
 @cache
-def describe() -> dict[str, Any]:
-    """Everything about this process's surroundings that belongs into a record; asked once."""
+def describe(device: str) -> dict[str, Any]:
+    """The environment of a process that trains on `device` (`cpu` or `cuda`), as records hold it; read once.
+
+    `device` in the result is the name of the GPU, None on a CPU: to read the name initialises CUDA, which takes seconds
+    and GPU memory in every worker.
+    """
     import torch
 
     from benchmark import __version__
@@ -31,7 +35,7 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "cuda": torch.version.cuda,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": torch.cuda.get_device_name() if device == "cuda" else None,
     }
 
 

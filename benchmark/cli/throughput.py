@@ -27,7 +27,7 @@ def throughput(
     from benchmark.cli import interrupts
     from benchmark.cli.interrupts import INTERRUPTED
     from benchmark.cli.options import names
-    from benchmark.throughput.session import Options, run
+    from benchmark.throughput.runner import Options, run
 
     options = Options(
         variants=names("--variants", variants),

@@ -1,10 +1,8 @@
-"""Who runs the cells. An executor takes groups of them and gives back records as they end, in any order.
+"""Executors: they run groups of cells in worker processes and yield the records as cells end, in any order.
 
-The one here uses processes of this machine: a pool of a single worker each, so that a worker that dies takes only its
-own cell with it. A cluster needs the same two calls: start a cell, and say which ended.
+The rule: each worker process is a pool of its own, so that a worker that dies fails its own cells alone.
 """
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -13,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import inf
 from multiprocessing.connection import wait as wait_for_process
@@ -30,57 +28,62 @@ from benchmark.run.train import Job, failed_record, run_cells
 from dazle.files import remove_unfinished
 
 Work = tuple[Sequence[Cell], Job]  # cells that are trained side by side
-Outcome = list[Record | None]  # of each of them; None: another runner holds it now
+Outcome = list[Record | None]  # one for each cell; None: another runner holds the cell now
 
-# How long a runner waits before it asks again for a cell that another runner holds.
+# Seconds between two attempts to get a cell that another runner holds.
 PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell that ended; `record` None: put off, as another runner holds it now or to be tried alone."""
+    """A cell that ended. `record` is None if it is put off: another runner holds it, or it is to be tried alone."""
 
     cell: Cell
     record: Record | None
 
 
 class Executor(Protocol):
-    """Runs cells; each one ends with a record once, perhaps after having been put off (`Ended`)."""
+    """Runs cells. Each ends with a record once, and may be put off before (`Ended`)."""
 
     def run(self, work: Sequence[Work]) -> Iterator[Ended | None]:
-        """Yields what ended, and None now and then while nothing does, so that a display can live."""
+        """Yields the cells that end, and None twice a second while none does, so that a display can be updated."""
 
     def running(self) -> list[tuple[Cell, float]]:
-        """Cells in work and for how many seconds each."""
+        """The cells that are running, each with its seconds so far."""
 
 
 class Worker:
-    """One process that outlives its cells; it starts with the first of them."""
+    """One process that runs many cells; it starts with the first of them."""
 
     def __init__(self, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._process = context.RawValue("i", 0)  # its id, which it writes itself
-        self._pool = ProcessPoolExecutor(1, context, _start_worker, (threads, self._process))
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (threads,))
+        self._processes: set[BaseProcess] = set()  # none before the first call of submit, then one
         self.killed = False
 
     def submit(self, cells: Sequence[Cell], job: Job) -> "Future[Outcome]":
-        return self._pool.submit(work_on, cells, job)
+        others = set(multiprocessing.active_children())
+        future = self._pool.submit(work_on, cells, job)
+        self._processes |= set(multiprocessing.active_children()) - others
+        return future
 
     def kill(self) -> None:
-        """Its future breaks; a process that has not started yet is left until the next call."""
-        if self._process.value:
-            self.killed = True
-            with suppress(ProcessLookupError):
-                os.kill(self._process.value, signal.SIGKILL)
+        """Kills the process, so that the future of its cells breaks.
+
+        The process object sends no signal once the process has been waited for; from then on the system may give the
+        id of the process to another one.
+        """
+        self.killed = True
+        for process in self._processes:
+            process.kill()
 
     def forget(self) -> None:
-        """After it died."""
+        """Frees the pool of a process that died."""
         self._pool.shutdown(wait=False)
 
 
 @dataclass(frozen=True)
 class Task:
-    """Cells in work."""
+    """Cells that a worker is running, since `since` on the monotonic clock."""
 
     cells: Sequence[Cell]
     job: Job
@@ -93,9 +96,9 @@ class Task:
 
 
 class Processes:
-    """`workers` processes of `threads` threads each; what takes longer than `timeout` seconds a cell is killed.
+    """`workers` processes of `threads` threads each; a worker is killed after `timeout` seconds a cell.
 
-    Cells that ended badly together are run again alone: a failure is recorded of whom it concerns.
+    If a group of cells fails, each of its cells is run again alone, so that the right cell gets the failure's record.
     """
 
     def __init__(self, workers: int, threads: int, timeout: float | None = None) -> None:
@@ -133,7 +136,7 @@ class Processes:
     def _begin(self, cells: Sequence[Cell], job: Job, worker: Worker) -> None:
         try:
             future = worker.submit(cells, job)
-        except BrokenProcessPool:  # it died between two cells
+        except BrokenProcessPool:  # the worker died between two cells
             worker.forget()
             worker = Worker(self.threads)
             future = worker.submit(cells, job)
@@ -145,9 +148,9 @@ class Processes:
                 task.worker.kill()
 
     def _outcome(self, future: "Future[Outcome]", task: Task) -> tuple[Outcome, Worker]:
-        """The records, and the worker to go on with: a new one where it died."""
+        """The records, and the worker for the next cells: a new one if this one died."""
         seconds, worker = task.seconds, task.worker
-        if worker.killed:  # perhaps just as it ended its cells
+        if worker.killed:  # its cells may have ended just before
             worker = Worker(self.threads)
         try:
             return future.result(), worker
@@ -165,17 +168,18 @@ class Processes:
 
     @staticmethod
     def _stop(others: Set[BaseProcess]) -> None:
-        """Kills its workers: the children of this process without those that it had before."""
+        """Kills the workers: the child processes of this process without `others`, which it had before."""
         for child in set(multiprocessing.active_children()) - others:
             child.kill()
             child.join()
 
 
 def keep_failure(job: Job, record: Record) -> Record | None:
-    """Writes the record of a cell that could not write one. Returns what stands: None where another runner has it now.
+    """Writes the record of a failed cell whose worker wrote none.
 
-    Where it cannot be written either (a full disk), it is returned all the same, to be shown; the cell then counts as
-    missing, and the next run begins with it.
+    Returns the record of the cell: this one, one that another runner wrote, or None if another runner holds the cell.
+    A record that cannot be written, on a full disk, is returned to be shown; its cell counts as missing, and the next
+    run begins with it.
     """
     try:
         with cell_lock(job.out, record.id):
@@ -190,34 +194,29 @@ def keep_failure(job: Job, record: Record) -> Record | None:
     return record
 
 
-def _start_worker(threads: int, process: ctypes.c_int) -> None:
-    process.value = os.getpid()
-    prepare_worker(threads)
-
-
 def prepare_worker(threads: int) -> None:
-    """Runs first in every worker: threads, no Ctrl-C of its own, and an end with its parent.
+    """Runs first in every worker: sets threads, ignores Ctrl-C, and starts a thread that ends it with its parent.
 
-    A worker whose parent was killed would wait for work for ever; it watches the parent and leaves.
+    Without that thread a worker whose parent was killed would wait for work for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
 
-        def leave_with_parent() -> None:
+        def exit_with_parent() -> None:
             wait_for_process([parent.sentinel])
             os._exit(1)
 
-        threading.Thread(target=leave_with_parent, daemon=True).start()
+        threading.Thread(target=exit_with_parent, daemon=True).start()
     import torch
 
-    import dazle.training.fit  # noqa: F401  what every cell needs, so that the first one is not billed for it
+    import dazle.training.fit  # noqa: F401  imported here, so that its seconds do not count for the first cell
 
     torch.set_num_threads(threads)
 
 
 def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
-    """In the worker: claims cells and runs them; None for one that another runner has. Done records stand."""
+    """In the worker: locks the cells and runs them; None for one that another runner holds. Done records are kept."""
     found: dict[str, Record | None] = {}
     with ExitStack() as claims:
         held, todo = [], []
@@ -236,6 +235,6 @@ def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
                 found[cell.id] = record
         found |= {record.id: record for record in run_cells(todo, job)} if todo else {}
         for lock in held:
-            # Whoever opened the file before it went finds the record that stands by now.
+            # Another runner that opened the file before reads the record that exists by now.
             os.unlink(lock.lock_file)
     return [found[cell.id] for cell in cells]

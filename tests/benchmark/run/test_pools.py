@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -129,6 +129,41 @@ def test_the_workers_end_with_the_run_and_other_processes_of_the_caller_do_not(
     assert not own.is_alive()
     assert other.is_alive()
     other.kill()
+
+
+def test_a_worker_that_died_is_not_killed_again_by_an_id_that_another_process_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the worker's death the system gives its id to another process, here by redirecting signals to that id."""
+    worker = executors.Worker(1)
+    before = set(psutil.Process().children())
+    assert worker.submit([], job(tmp_path)).result() == []
+    [process] = [
+        child for child in set(psutil.Process().children()) - before if "spawn_main" in " ".join(child.cmdline())
+    ]
+    process.kill()
+    wait_until(lambda: not psutil.pid_exists(process.pid))
+    other, send = sleeping(), os.kill
+    monkeypatch.setattr(os, "kill", lambda pid, number: send(other.pid if pid == process.pid else pid, number))
+    worker.kill()
+    other.join(0.5)
+    assert other.is_alive()
+    other.kill()
+
+
+def test_a_worker_can_be_killed_while_it_starts(tmp_path: Path) -> None:
+    worker = executors.Worker(1)
+    future = worker.submit([], job(tmp_path))
+    worker.kill()
+    with pytest.raises(BrokenProcessPool):
+        future.result(timeout=60)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
