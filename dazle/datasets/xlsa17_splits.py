@@ -4,7 +4,6 @@ Everything there counts from 1, everything here from 0. The trap: `train_loc` an
 settings, contain images of `test_seen_loc`. Only those of their images that are in `trainval_loc` count here.
 """
 
-import difflib
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from dazle.datasets.image_folder import plain
 from dazle.datasets.matlab import MatFile
-from dazle.errors import InputError
+from dazle.errors import InputError, suggestion
 from dazle.features.feature_set import ClassFold
 from dazle.features.splits import FOLDS
 
@@ -82,8 +81,8 @@ def listed(path: Path, names: tuple[str, ...]) -> np.ndarray | None:
     lines = [line for line in read_lines(path) if line]
     strange = [line for line in lines if plain(line) not in ids]
     if strange:
-        near = difflib.get_close_matches(strange[0], names, 1, 0)[0]
-        raise InputError(f"{path}: {strange[0]!r} is no class of allclasses_names, the nearest is {near!r}; correct it")
+        hint = suggestion(strange[0], names)
+        raise InputError(f"{path}: {strange[0]!r} is no class of allclasses_names, {hint}; correct it")
     return np.unique([ids[plain(line)] for line in lines])
 
 

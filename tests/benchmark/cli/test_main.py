@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.cli import main as cli
 from tests.command_line import ROOT, command
+from tests.command_line import benchmark as in_process
 
 
 def benchmark(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -116,3 +117,42 @@ def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeyp
         for number, handler in handlers:
             signal.signal(number, handler)
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("error", ["ValueError", "EOFError", "AssertionError"])
+def test_a_fault_of_ours_leaves_with_70_and_shows_its_traceback(error: str) -> None:
+    """Never 1, which means regression."""
+    code = (
+        "import benchmark.run.plan as module\n"
+        f"def plan(options): raise {error}('planted')\n"
+        "module.plan = plan\n"
+        "from benchmark.cli.main import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--suite", "smoke", "--dry-run"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 70
+    assert f"{error}: planted" in done.stderr
+    assert "Traceback (most recent call last)" in done.stderr
+
+
+def test_a_report_that_fails_after_the_training_keeps_the_records_and_names_the_way_to_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise KeyError("planted")
+
+    monkeypatch.setattr("benchmark.reporting.report.write_report", fails)
+    out = tmp_path / "out"
+    words = (*RUN, "--variants", "dazle", "--seeds", "1", "--set", "training.epochs=1", "--no-validation", "--out", out)
+    done = in_process(*words)
+    assert done.returncode == 70
+    assert "KeyError: 'planted'" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"the report could not be written, the records are kept; try again: python -m benchmark report {out}"
+    )
+    monkeypatch.undo()
+    assert in_process("report", out).returncode == 0
+    assert (out / "report.md").is_file()

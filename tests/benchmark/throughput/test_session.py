@@ -59,7 +59,7 @@ def test_measurements_are_not_replaced_without_a_word(tmp_path: Path) -> None:
     ("changes", "line"),
     [
         ({"variants": ("dazel",)}, "unknown variant 'dazel'; the nearest is 'dazle'"),
-        ({"shapes": ("cubs",)}, "--shapes 'cubs': the nearest is 'cub'"),
+        ({"shapes": ("cubs",)}, "unknown shape 'cubs'; the nearest is 'cub'"),
         ({"precisions": ("float16",)}, "--precision 'float16' is not one of float32, tf32, bf16"),
         ({"precisions": ("tf32",)}, "--precision tf32: is for GPUs"),
         ({"comparisons": ("einsum",)}, "--compare 'einsum' is not one of reference, bf16, compile"),
