@@ -45,7 +45,7 @@ VARIANTS: dict[str, Variant] = {}
 
 
 def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]) -> None:
-    """Adds a variant. Raises ValueError for a name that is taken, an unknown axis, or the settings of another variant."""
+    """Adds a variant. Raises ValueError if another has its name or its settings, or if the axis is unknown."""
     if name in VARIANTS:
         raise ValueError(f"variant {name!r} is registered already")
     if axis is not None and axis not in AXES:

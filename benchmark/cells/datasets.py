@@ -12,8 +12,6 @@ from dazle.errors import InputError, unknown
 if TYPE_CHECKING:
     from dazle.features.feature_set import FeatureSet
 
-SOURCES = ("auto", "real", "simulated")
-
 
 def data_folder(given: Path | None) -> Path:
     """The folder of prepared features: `--data`, else $DAZLE_DATA, else `data`."""
@@ -34,8 +32,6 @@ def resolve(
     ones: prepared as such (`cub-full`), or made on the fly. A dataset that was named and cannot be had from that source
     raises InputError, so that a table never mixes the two.
     """
-    if source not in SOURCES:
-        raise InputError(f"--source {source!r} is not one of {', '.join(SOURCES)}")
     wanted = list(dict.fromkeys(names)) if names else list(suite_datasets)
     _check_known(wanted, folder)
     files = [feature_path(folder, name) for name in wanted]

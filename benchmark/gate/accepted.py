@@ -16,9 +16,6 @@ from benchmark.cells.records import Percent, Strict
 from dazle.errors import InputError, problem
 from dazle.files import write_atomic
 
-# What of the accepted results a run is checked against: all rows, or those that it has.
-ROWS = ("all", "present")
-
 # In a cell's identity, yet left to the tolerance: with them a number may move, but not what it means.
 NOTED = frozenset(["package", "base_seed", "seed", "threads", "device"])
 TOLERANCE = 0.5  # percentage points
