@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
 from dazle.config import DATASETS, preset
-from dazle.errors import InputError
+from dazle.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from dazle.features.feature_set import FeatureSet
-
-SOURCES = ("auto", "real", "simulated")
 
 
 def data_folder(given: Path | None) -> Path:
@@ -34,8 +32,6 @@ def resolve(
     ones: prepared as such (`cub-full`), or made on the fly. A dataset that was named and cannot be had from that source
     raises InputError, so that a table never mixes the two.
     """
-    if source not in SOURCES:
-        raise InputError(f"--source {source!r} is not one of {', '.join(SOURCES)}")
     wanted = list(dict.fromkeys(names)) if names else list(suite_datasets)
     _check_known(wanted, folder)
     files = [feature_path(folder, name) for name in wanted]
@@ -65,15 +61,10 @@ def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
 
 
 def _check_known(wanted: Sequence[str], folder: Path) -> None:
-    import difflib
-
     known = sorted({*DATASETS, *(path.stem for path in folder.glob("*.h5"))})
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise InputError(
-                f"unknown dataset {name!r}; the nearest is {near[0]!r} (known: {', '.join(known)}; folder {folder})"
-            )
+            raise unknown("dataset", name, known, f"folder {folder}")
 
 
 def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:

@@ -15,8 +15,8 @@ from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 from ablations.suites import find
 from benchmark.cells.locks import is_running, manifest_lock
 from benchmark.cells.matrix import Cell, Conditions
-from benchmark.cells.records import CellId, DatasetName, Record, Strict, VariantName, first_problem, read_record
-from dazle.errors import InputError
+from benchmark.cells.records import CellId, DatasetName, Record, Strict, VariantName, read_record
+from dazle.errors import InputError, problem
 from dazle.files import remove_unfinished, write_atomic
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def read_manifest(out: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}; use another --out") from None
+        raise InputError(f"{path}: {problem(error)}; use another --out") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); use another --out") from None
 

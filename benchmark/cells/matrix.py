@@ -41,7 +41,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What holds for every cell of a run and is part of its identity. `CHANGES_RESULT` of `RunOptions` end up here."""
+    """The part of an identity that all cells of a run share; from the options that are marked `changes_result`."""
 
     overrides: Mapping[str, Any]
     base_seed: int

@@ -12,7 +12,7 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from benchmark.cells.records import Percent, Strict
 from benchmark.tuning.study import SURPLUS, WHY, Spec, counted
-from dazle.errors import InputError
+from dazle.errors import InputError, problem
 from dazle.files import write_atomic
 
 STATES = {
@@ -135,6 +135,4 @@ def read_outcome(path: Path) -> Outcome:
     try:
         return Outcome.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); run `tune` again to write it") from None
+        raise InputError(f"{path}: {problem(error)}; run `tune` again to write it") from None

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from benchmark.cells.matrix import Origin, identity_hash
-from dazle.errors import InputError
+from dazle.errors import InputError, problem
 from dazle.files import write_atomic
 
 # Names become names of files in an output folder; these cannot lead out of it.
@@ -119,19 +119,12 @@ def write_record(path: Path, record: Record) -> None:
     write_atomic(path, record.model_dump_json(by_alias=True))
 
 
-def first_problem(error: ValidationError) -> str:
-    """Which key of a file is wrong, and why."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(map(str, problem["loc"])) or "the file"
-    return f"{key} is not valid ({problem['msg']})"
-
-
 def read_record(path: Path) -> Record:
     """Raises InputError, naming file, key and value, where the file is not a whole record."""
     try:
         record = Record.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}; remove the file and run again") from None
+        raise InputError(f"{path}: {problem(error)}; remove the file and run again") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); remove the file and run again") from None
     if record.id != path.stem:

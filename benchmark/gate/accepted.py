@@ -13,11 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from benchmark.cells.records import Percent, Strict
-from dazle.errors import InputError
+from dazle.errors import InputError, problem
 from dazle.files import write_atomic
-
-# What of the accepted results a run is checked against: all rows, or those that it has.
-ROWS = ("all", "present")
 
 # In a cell's identity, yet left to the tolerance: with them a number may move, but not what it means.
 NOTED = frozenset(["package", "base_seed", "seed", "threads", "device"])
@@ -127,9 +124,7 @@ def read_accepted(path: Path) -> Accepted:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); `accept OUT --into {path}` makes one") from None
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); take it from git again") from None
+        raise InputError(f"{path}: {problem(error)}; take it from git again") from None
     idle = [row for row in accepted.rows if not accepted.judged(row) or row.repetitions < LEAST_REPETITIONS]
     if idle or not accepted.rows:
         where = f"{idle[0].variant} on {idle[0].dataset}" if idle else "the file"

@@ -4,7 +4,6 @@ The rule a caller must know: a model file is no more than numbers; what they bel
 both are checked against the features before anything is computed.
 """
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.cells import folder as store
 from benchmark.cells.datasets import data_folder, feature_path
 from benchmark.cells.records import Point, Record, read_record
-from dazle.errors import InputError
+from dazle.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +74,7 @@ def _record(question: Question) -> Record:
         ("--variant", question.variant, variants),
     ):
         if asked not in there:
-            near = difflib.get_close_matches(asked, there, 1, cutoff=0)
-            raise InputError(f"{option} {asked!r} is not in {question.out}; the nearest is {near[0]!r}")
+            raise InputError(f"{option} {asked!r} is not in {question.out}; {suggestion(asked, there)}")
     cell = cells.get((question.dataset, question.variant, question.seed))
     if cell is None:
         seeds = ", ".join(str(seed) for data, row, seed in cells if (data, row) == (question.dataset, question.variant))
@@ -111,8 +109,7 @@ def image_index(features: "FeatureSet", asked: str) -> int:
         return features.image_files.index(asked)
     if not features.image_files:
         raise InputError(f"--image {asked!r}: {features.name} has no file names; give an index, 0 to {count - 1}")
-    near = difflib.get_close_matches(asked, features.image_files, 1, cutoff=0)
-    raise InputError(f"--image {asked!r} is not in {features.name}; the nearest is {near[0]!r}")
+    raise InputError(f"--image {asked!r} is not in {features.name}; {suggestion(asked, features.image_files)}")
 
 
 def _photograph(features: "FeatureSet", image: int, folder: Path) -> "NDArray[np.floating]":

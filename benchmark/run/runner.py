@@ -1,10 +1,12 @@
 """`run`: from options to a finished output folder. Running the same options again continues it."""
 
+import shlex
 from pathlib import Path
 
 from benchmark.cells import folder as store
 from benchmark.cells.matrix import Cell
-from benchmark.run.plan import Plan, RunOptions, plan
+from benchmark.run.options import RunOptions
+from benchmark.run.plan import Plan, plan
 from benchmark.run.side_by_side import groups
 from benchmark.run.train import Job
 
@@ -29,10 +31,9 @@ def run(options: RunOptions) -> int:
 
     chosen = plan(options)
     if options.check is not None:
-        # Loads pandas and scipy, which the first cell need not wait for.
-        from benchmark.gate.check import check_usage
+        from benchmark.gate.accepted import read_accepted
 
-        check_usage(options.check, options.rows)
+        read_accepted(options.check)
     store.enter(
         chosen.out,
         store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies),
@@ -46,12 +47,12 @@ def run(options: RunOptions) -> int:
     done = sum(store.state(chosen.out, cell.id)[0] == "done" for cell in chosen.cells)
     with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:
         for line in chosen.notes:
-            display.say(line)
+            display.print(line)
         together = groups(pending, chosen.workers, options.together)
         for ended in executor.run([(cells, job_of(cells[0], options, chosen)) for cells in together]):
             display.update(ended)
             if options.fail_fast and ended and ended.record and ended.record.status == "failed":
-                display.say("stopping at the first failure, as --fail-fast asks")
+                display.print("stopping at the first failure, as --fail-fast asks")
                 break
     return _closing(options, chosen)
 
@@ -61,7 +62,12 @@ def _closing(options: RunOptions, chosen: Plan) -> int:
     from benchmark.gate.check import check_run
     from benchmark.reporting.report import write_report
 
-    write_report(chosen.out)
+    try:
+        write_report(chosen.out)
+    except Exception as error:
+        again = shlex.join(["python", "-m", "benchmark", "report", str(chosen.out)])
+        error.add_note(f"the report could not be written, the records are kept; try again: {again}")
+        raise
     states = [store.state(chosen.out, cell.id)[0] for cell in chosen.cells]
     print(f"{states.count('done')} of {len(states)} cells done")
     print(f"the table is in {chosen.out / 'report.md'}, the page is {chosen.out / 'report.html'}")

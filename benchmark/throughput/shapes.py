@@ -1,11 +1,10 @@
 """The shapes of inputs that are measured: those of the four datasets and of the simulated sets. No data is needed."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dazle.config import DATASETS, Settings, preset
-from dazle.errors import InputError
+from dazle.errors import unknown
 
 SIMULATED = "simulated-"
 NAMES = (*DATASETS, *(f"{SIMULATED}{name}" for name in DATASETS))
@@ -55,8 +54,7 @@ def find_shapes(names: Sequence[str]) -> list[Shape]:
     """The shapes in the order of their names. Raises InputError, which gives the nearest name."""
     for name in names:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
-            raise InputError(f"--shapes {name!r}: the nearest is {near[0]!r} (there are {', '.join(NAMES)})")
+            raise unknown("shape", name, NAMES)
     return [_simulated(name.removeprefix(SIMULATED)) if name.startswith(SIMULATED) else _real(name) for name in names]
 
 

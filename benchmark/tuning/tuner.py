@@ -5,11 +5,10 @@ Running the same options again continues it; more `--trials` widen every study o
 
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from optuna import Study
 
@@ -22,37 +21,13 @@ from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.plan import FEATURE_MEMORY
 from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
-from benchmark.tuning.sampling import PRUNERS, SAMPLERS
+from benchmark.tuning.options import TuneOptions
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import Spec, finished, open_study, specify
 from benchmark.tuning.worker import Work, work
 from dazle.errors import InputError
-from dazle.features.splits import FOLDS
 
 LOOK_EVERY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """What `tune` was asked for."""
-
-    variants: Sequence[str]
-    datasets: Sequence[str]
-    trials: int
-    storage: str | None = None
-    out: Path | None = None
-    objective: str = "H"
-    sampler: str = "tpe"
-    pruner: str = "median"
-    workers: int | None = None
-    seeds: int = 1
-    base_seed: int = 214
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    folds: int = FOLDS
-    source: str = "auto"
-    data: Path | None = None
-    device: str = "auto"
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,8 +41,7 @@ class TunePlan:
 
 
 def plan(options: TuneOptions) -> TunePlan:
-    """Raises InputError for an unknown name, a value out of range, or features that are not there."""
-    _check(options)
+    """Raises InputError for an unknown name, or features that do not exist."""
     rows = _rows(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
@@ -84,20 +58,6 @@ def plan(options: TuneOptions) -> TunePlan:
         notes,
         options.workers or default_workers(device, options.threads),
     )
-
-
-def _check(options: TuneOptions) -> None:
-    from benchmark.tuning.objective import METRICS
-
-    for name, known in (("objective", METRICS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if getattr(options, name) not in known:
-            raise InputError(f"--{name} {getattr(options, name)!r} is not one of {', '.join(known)}")
-    for name in ("trials", "seeds", "folds", "threads", "workers"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} {value} is not a positive number")
-    if options.folds > FOLDS:
-        raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
 
 
 def _rows(patterns: Sequence[str]) -> list[Variant]:

@@ -4,7 +4,6 @@ Indices in the files start at 1, here at 0. The trap: `train_loc` and `val_loc`,
 test images of `test_seen_loc`. Only their images in `trainval_loc` are used here.
 """
 
-import difflib
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from dazle.datasets.image_folder import normalised
 from dazle.datasets.matlab import MatFile
-from dazle.errors import InputError
+from dazle.errors import InputError, suggestion
 from dazle.features.feature_set import ClassFold
 from dazle.features.splits import FOLDS
 
@@ -82,9 +81,8 @@ def read_class_list(path: Path, names: tuple[str, ...]) -> np.ndarray | None:
     lines = [line for line in read_lines(path) if line]
     unknown = [line for line in lines if normalised(line) not in ids]
     if unknown:
-        nearest = difflib.get_close_matches(unknown[0], names, 1, 0)[0]
-        fault = f"{unknown[0]!r} is no class of allclasses_names, the nearest is {nearest!r}"
-        raise InputError(f"{path}: {fault}; correct it")
+        hint = suggestion(unknown[0], names)
+        raise InputError(f"{path}: {unknown[0]!r} is no class of allclasses_names, {hint}; correct it")
     return np.unique([ids[normalised(line)] for line in lines])
 
 

@@ -7,7 +7,6 @@ import pytest
 from ablations.variants import find
 from benchmark.cells.datasets import resolve
 from benchmark.cells.matrix import Cell, Conditions, Dataset, expand
-from benchmark.run.plan import CHANGES_RESULT, ONLY_RUNNING, RunOptions
 from dazle.errors import InputError
 
 CONDITIONS = Conditions({}, base_seed=214, folds=1, validation=True, threads=1, device="cpu")
@@ -31,17 +30,6 @@ def cub() -> Dataset:
 
 def one(data: Dataset, variant: str = "dazle", conditions: Conditions = CONDITIONS) -> Cell:
     return expand([find(variant)], [data], 1, conditions)[0]
-
-
-def test_every_option_of_a_run_is_sorted() -> None:
-    names = {field.name for field in fields(RunOptions)}
-    unsorted = names - CHANGES_RESULT - ONLY_RUNNING
-    assert not unsorted, (
-        f"{unsorted}: put each into CHANGES_RESULT if it can change a number (then it must reach Cell.identity), "
-        "into ONLY_RUNNING if it only says how, where or whether cells are run"
-    )
-    assert not CHANGES_RESULT & ONLY_RUNNING
-    assert names >= CHANGES_RESULT | ONLY_RUNNING
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))

@@ -103,7 +103,7 @@ def test_names_of_the_published_datasets_are_for_their_own_preset(data: Path) ->
 
 
 def test_an_unknown_preset_is_refused(data: Path) -> None:
-    with pytest.raises(InputError, match="preset 'imagenet': use one of cub, sun, awa2, deepfashion"):
+    with pytest.raises(InputError, match="--preset 'imagenet' is not one of cub, sun, awa2, deepfashion"):
         call("import", "feature_map_ResNet_101_CUB.hdf5", "--name", "a", "--preset", "imagenet")
 
 
@@ -133,12 +133,12 @@ def test_verify_says_which_is_bad_goes_on_and_exits_2(data: Path) -> None:
 
 
 def test_nothing_prepared_and_unknown_names_say_what_to_do(data: Path) -> None:
-    with pytest.raises(InputError, match="no prepared features; bring some in with `data import`"):
+    with pytest.raises(InputError, match="no prepared features; import some with `data import`"):
         call("verify")
     bring("cub127")
-    with pytest.raises(InputError, match="no features named 'cub12'; did you mean cub127"):
+    with pytest.raises(InputError, match="no features named 'cub12'; the nearest is 'cub127'"):
         call("info", "cub12")
-    with pytest.raises(InputError, match="no features named 'x'; it has cub127"):
+    with pytest.raises(InputError, match="no features named 'x'; there are cub127"):
         call("info", "x")
 
 

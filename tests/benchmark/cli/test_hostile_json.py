@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ablations.suites import find
 from benchmark.cells.folder import enter, make_manifest, read_manifest, state
 from benchmark.cells.matrix import identity_hash
+from benchmark.cells.options import read_names, read_overrides
 from benchmark.cells.records import read_record
-from benchmark.cli.options import names, overrides
 from benchmark.gate.accepted import read_accepted, write_accepted
 from benchmark.gate.candidate import measure
 from benchmark.reporting.report import write_report
@@ -128,9 +128,9 @@ TEXT = st.one_of(st.text(max_size=30), HOSTILE.map(str), st.sampled_from([",", "
 def test_what_is_typed(variants: str, datasets: str, suite: str, pairs: list[str]) -> None:
     for attempt in (
         lambda: find(suite),
-        lambda: plan(RunOptions("smoke", variants=names("--variants", variants), source="simulated")),
-        lambda: plan(RunOptions("smoke", datasets=names("--datasets", datasets), source="simulated")),
-        lambda: plan(RunOptions("smoke", overrides=overrides(pairs), source="simulated")),
+        lambda: plan(RunOptions("smoke", variants=read_names("--variants", variants), source="simulated")),
+        lambda: plan(RunOptions("smoke", datasets=read_names("--datasets", datasets), source="simulated")),
+        lambda: plan(RunOptions("smoke", overrides=read_overrides("--set", pairs), source="simulated")),
     ):  # fmt: skip
         try:
             attempt()
@@ -146,7 +146,9 @@ KEYS = st.sampled_from(["training.epochs", "loss.lambda", "loss.test_margin", "m
 def test_settings_that_are_typed(key: str, value: str) -> None:
     try:
         chosen = plan(
-            RunOptions("smoke", variants=["dazle"], overrides=overrides([f"{key}={value}"]), source="simulated")
+            RunOptions(
+                "smoke", variants=["dazle"], overrides=read_overrides("--set", [f"{key}={value}"]), source="simulated"
+            )
         )
     except InputError as error:
         assert str(error).isprintable()

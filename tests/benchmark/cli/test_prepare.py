@@ -13,6 +13,7 @@ import dazle.extraction.backbones
 from benchmark.cli.main import app
 from dazle.errors import InputError
 from dazle.features.feature_file import open_features
+from tests.command_line import benchmark
 from tests.dazle.datasets import deepfashion_archive
 from tests.dazle.datasets.archives import CLASSES, ROWS, cells, make_archive, write_mats
 from tests.dazle.extraction.small_backbone import small_backbone
@@ -198,8 +199,8 @@ def test_an_interrupted_preparation_says_how_to_go_on(
     monkeypatch.setattr(dazle.datasets.prepare, "extract", interrupt)
     archive = make_archive(tmp_path, "sun")
     words = ["data", "prepare", "sun", "--images", str(archive.images), "--splits", str(archive.splits)]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 130 and "interrupted; the same command continues" in result.stderr
+    done = benchmark(*words)
+    assert (done.returncode, done.stderr) == (130, "interrupted; the same command continues\n")
 
 
 @pytest.mark.parametrize("name", ["random", "one-hot"])
@@ -231,7 +232,7 @@ def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> N
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("cubs", "--images", "."), "dataset 'cubs': use one of cub, sun, awa2, deepfashion"),
+        (("cubs", "--images", "."), "DATASET 'cubs' is not one of cub, sun, awa2, deepfashion"),
         (("cub", "--images", "."), "cub: --splits is missing; give the folder of the xlsa17 archive"),
         (("deepfashion", "--images", "."), "deepfashion: --annotations is missing"),
         (("sun", "--images", ".", "--splits", ".", "--split", "standard"), "--split standard: is not for sun"),

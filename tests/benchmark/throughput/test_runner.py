@@ -74,13 +74,13 @@ def test_threads_and_precision_are_set_for_the_measurements_alone() -> None:
     ("changes", "line"),
     [
         ({"variants": ("dazel",)}, "unknown variant 'dazel'; the nearest is 'dazle'"),
-        ({"shapes": ("cubs",)}, "--shapes 'cubs': the nearest is 'cub'"),
+        ({"shapes": ("cubs",)}, "unknown shape 'cubs'; the nearest is 'cub'"),
         ({"precisions": ("float16",)}, "--precision 'float16' is not one of float32, tf32, bf16"),
         ({"precisions": ("tf32",)}, "--precision tf32: is for GPUs"),
         ({"comparisons": ("einsum",)}, "--compare 'einsum' is not one of reference, bf16, compile"),
-        ({"seconds": 0.0}, "--seconds 0.0: give the seconds"),
-        ({"seconds": float("nan")}, "--seconds nan: give the seconds"),
-        ({"threads": 0}, "--threads 0: give 1 or more"),
+        ({"seconds": 0.0}, "--seconds is not valid: Input should be greater than 0; it is 0.0"),
+        ({"seconds": float("nan")}, "--seconds is not valid: Input should be a finite number; it is nan"),
+        ({"threads": 0}, "--threads is not valid: Input should be greater than or equal to 1; it is 0"),
         ({"device": "tpu"}, "--device 'tpu' is not one of auto, cpu, cuda"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -100,14 +100,12 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import typer
-
-    from benchmark.cli import throughput as throughput_command
+    from benchmark.cli.interrupts import InterruptError
+    from benchmark.cli.run import throughput
 
     def interrupted(options: Options) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run", interrupted)
-    with pytest.raises(typer.Exit) as ended:
-        throughput_command.throughput(out=tmp_path)
-    assert ended.value.exit_code == 130
+    with pytest.raises(InterruptError, match="nothing was written"):
+        throughput(Options(out=tmp_path))

@@ -26,7 +26,7 @@ def test_shapes_are_those_of_the_datasets(name: str, sizes: tuple[int, ...]) -> 
 
 
 def test_an_unknown_shape_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="--shapes 'cubs': the nearest is 'cub'"):
+    with pytest.raises(InputError, match="unknown shape 'cubs'; the nearest is 'cub'"):
         find_shapes(["cubs"])
 
 

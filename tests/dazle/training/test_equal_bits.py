@@ -8,7 +8,6 @@ from dazle.datasets.simulated import simulate
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase
 from dazle.training import equal_bits
-from dazle.training import fit as training
 from dazle.training.fit import Fitted, Repetition, build, fit_side_by_side
 from dazle.training.step import Step
 
