@@ -89,7 +89,7 @@ class Page:
 def render(page: Page) -> str:
     """The page as one HTML document."""
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("reports.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
