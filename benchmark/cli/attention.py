@@ -17,10 +17,10 @@ def attention(
     data: Annotated[Path | None, typer.Option(envvar="DAZLE_DATA", help="Folder of prepared features.")] = None,
 ) -> None:
     """Draw the maps of an image's top attributes into OUT/figures, as SVG and PNG."""
-    from benchmark.reporting.attention import Question, answer
-    from benchmark.reporting.report import write_picture
+    from benchmark.reporting.attention import AttentionOptions, attention_picture
+    from benchmark.reporting.files import write_picture
 
-    picture = answer(Question(out, dataset, image, variant, seed, top, images, data))
+    picture = attention_picture(AttentionOptions(out, dataset, image, variant, seed, top, images, data))
     print(f"{picture.title}\n{picture.caption}\n{write_picture(out, picture)}")
     if images is None:
         print("on plain cells: --images FOLDER draws on the photograph")

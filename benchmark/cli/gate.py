@@ -30,8 +30,9 @@ def check(
     rows: Annotated[str, typer.Option(help="all, or present: only those rows of the file that the run has.")] = "all",
 ) -> None:
     """Compare a run with accepted results: exit code 1 regressed, 2 incomparable, 3 missing, in this order."""
+    from benchmark.cells.folder import OutputFolder
     from benchmark.gate.check import check
 
-    text, code = check(out, against, rows)
+    text, code = check(OutputFolder.read(out), against, rows)
     print(text)
     raise typer.Exit(code)

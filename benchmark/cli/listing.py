@@ -53,21 +53,21 @@ LISTS: dict[str, Callable[[], list[str]]] = {"variants": variants, "suites": sui
 
 def print_status(out: Path) -> int:
     """Prints the states of all cells of a run and returns 0 where all are done, else 3."""
-    from benchmark.cells import folder as store
+    from benchmark.cells.folder import OutputFolder
     from benchmark.progress import duration
 
-    manifest = store.read_manifest(out)
-    states = {entry.id: store.state(out, entry.id) for entry in manifest.cells}
-    count = Counter(status for status, _, _ in states.values())
+    folder = OutputFolder.read(out)
+    manifest, states = folder.manifest, folder.states
+    count = Counter(state.status for state in states.values())
     total = len(manifest.cells)
     print(f"suite {manifest.suite}, {manifest.source} features: {count['done']} of {total} cells done, "
           f"{count['running']} running, {count['failed']} failed, {count['missing']} missing")  # fmt: skip
     for entry in manifest.cells:
-        status, _, why = states[entry.id]
-        if status == "running" or why:
-            last = why.strip().splitlines()[-1] if why else ""
-            print(f"  {status} {entry.variant} on {entry.dataset}, seed {entry.seed} {last}".rstrip())
-    done = [record.seconds for status, record, _ in states.values() if status == "done" and record]
+        state = states[entry.id]
+        if state.status == "running" or state.reason:
+            title = f"{entry.variant} on {entry.dataset}, seed {entry.seed}"
+            print(f"  {state.status} {title} {state.last_line or ''}".rstrip())
+    done = [state.record.seconds for state in states.values() if state.status == "done" and state.record]
     if done and len(done) < total:
         left = sum(done) / len(done) * (total - len(done) - count["failed"])
         print(f"left: {duration(left)} of one worker, by the mean of the cells that are done")

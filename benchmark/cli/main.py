@@ -179,9 +179,12 @@ def status(out: Out) -> None:
 @app.command()
 def report(out: Out, protocol: Annotated[str, typer.Option(help="honest, last or oracle.")] = "honest") -> None:
     """Write the report of a run again, from its records."""
+    from benchmark.cells.folder import OutputFolder
     from benchmark.reporting.report import write_report
 
-    print(write_report(out, protocol_name(protocol)).read_text(encoding="utf-8"))
+    name = protocol_name(protocol)
+    path = write_report(OutputFolder.read(out), name)
+    print(path.read_text(encoding="utf-8"))
     # Beside the Markdown, which may go into a file.
     print(f"the page is {out / 'report.html'}", file=sys.stderr)
 

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmark.cells.outcome import make_outcome
 from benchmark.progress import duration
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.study import Spec
 
 
