@@ -16,21 +16,21 @@ Protocol = Annotated[Literal["honest", "last", "oracle"], Option("Protocol that 
 
 def status(out: Run) -> int:
     """Show the state of the cells of a run, and the time left."""
-    from benchmark.cells import folder
+    from benchmark.cells.folder import OutputFolder
     from benchmark.progress import duration
 
-    manifest = folder.read_manifest(out)
-    states = {entry.id: folder.state(out, entry.id) for entry in manifest.cells}
-    counts = Counter(status for status, _, _ in states.values())
+    folder = OutputFolder.read(out)
+    manifest, states = folder.manifest, folder.states
+    counts = Counter(state.status for state in states.values())
     total = len(manifest.cells)
     print(f"suite {manifest.suite}, {manifest.source} features: {counts['done']} of {total} cells done, "
           f"{counts['running']} running, {counts['failed']} failed, {counts['missing']} missing")  # fmt: skip
     for entry in manifest.cells:
-        status, _, error = states[entry.id]
-        if status == "running" or error:
-            reason = error.strip().splitlines()[-1] if error else ""
-            print(f"  {status} {entry.variant} on {entry.dataset}, seed {entry.seed} {reason}".rstrip())
-    seconds = [record.seconds for status, record, _ in states.values() if status == "done" and record]
+        state = states[entry.id]
+        if state.status == "running" or state.reason:
+            title = f"{entry.variant} on {entry.dataset}, seed {entry.seed}"
+            print(f"  {state.status} {title} {state.last_line or ''}".rstrip())
+    seconds = [state.record.seconds for state in states.values() if state.status == "done" and state.record]
     if seconds and len(seconds) < total:
         left = sum(seconds) / len(seconds) * (total - len(seconds) - counts["failed"])
         print(f"time left: {duration(left)} of one worker (the mean time of the finished cells times those left)")
@@ -39,9 +39,10 @@ def status(out: Run) -> int:
 
 def report(out: Run, protocol: Protocol = "honest") -> None:
     """Write the report of a run again, from its records."""
+    from benchmark.cells.folder import OutputFolder
     from benchmark.reporting.report import write_report
 
-    print(write_report(out, protocol).read_text(encoding="utf-8"))
+    print(write_report(OutputFolder.read(out), protocol).read_text(encoding="utf-8"))
     # On stderr, because the Markdown above may go into a file.
     print(f"the page is {out / 'report.html'}", file=sys.stderr)
 
@@ -52,16 +53,17 @@ def compare(
     protocol: Protocol = "honest",
 ) -> None:
     """Compare two runs row by row. Shows the second minus the first, and the settings and versions that differ."""
-    from benchmark.cells import folder
+    from benchmark.cells.folder import OutputFolder
     from reports.tables.comparison import compare_runs
     from reports.writers import markdown
 
-    a, b = folder.read_manifest(out_a), folder.read_manifest(out_b)
+    run_a, run_b = OutputFolder.read(out_a), OutputFolder.read(out_b)
+    a, b = run_a.manifest, run_b.manifest
     if a.source != b.source:
         raise InputError(f"{out_a} is of {a.source} features, {out_b} of {b.source} ones; a table never mixes the two")
     if not {data.name for data in a.datasets} & {data.name for data in b.datasets}:
         raise InputError(f"{out_a} and {out_b} have no dataset in common: choose runs that have")
-    tables = compare_runs(folder.frame(out_a), folder.frame(out_b), protocol)
+    tables = compare_runs(run_a.frame(), run_b.frame(), protocol)
     notes = [f"A: {out_a}, suite {a.suite}, package {a.package}.", f"B: {out_b}, suite {b.suite}, package {b.package}."]
     print(markdown.document(tables, "B compared with A", notes))
 
@@ -92,9 +94,10 @@ def check(
 
     The exit code is 1 if a row regressed, else 2 if a row cannot be compared, else 3 if a row is missing, else 0.
     """
+    from benchmark.cells.folder import OutputFolder
     from benchmark.gate.check import check
 
-    text, code = check(out, against, rows)
+    text, code = check(OutputFolder.read(out), against, rows)
     print(text)
     return code
 
@@ -112,10 +115,10 @@ def attention(
     data: Data = None,
 ) -> None:
     """Draw attention maps of one image into OUT/figures. They are written as SVG and PNG."""
-    from benchmark.reporting.attention import Question, answer
-    from benchmark.reporting.report import write_picture
+    from benchmark.reporting.attention import AttentionOptions, attention_picture
+    from benchmark.reporting.files import write_picture
 
-    picture = answer(Question(out, dataset, image, variant, seed, top, images, data))
+    picture = attention_picture(AttentionOptions(out, dataset, image, variant, seed, top, images, data))
     print(f"{picture.title}\n{picture.caption}\n{write_picture(out, picture)}")
     if images is None:
         print("drawn on plain cells; --images FOLDER draws on the photograph")

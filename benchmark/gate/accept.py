@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import LEAST_REPETITIONS, Accepted, Row, read_accepted, write_accepted
 from benchmark.gate.candidate import measure
 from dazle.errors import InputError
@@ -17,7 +18,7 @@ def accept(out: Path, into: Path, replace: bool) -> tuple[list[str], int]:
     """
     from benchmark.gate.power import smallest_drops
 
-    run = measure(out)
+    run = measure(OutputFolder.read(out))
     if run.lacking:
         return [
             *(f"{row} on {data}: {why}" for (data, row), why in run.lacking.items()),

@@ -6,10 +6,9 @@ has no values here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import DECIMALS, NOTED, TOLERANCE, Accepted, Basis, Dataset, Environment, Key, Metric, Row
 
 if TYPE_CHECKING:
@@ -31,15 +30,15 @@ class Measured:
     claims: Sequence["ClaimVerdict"]
 
 
-def measure(out: Path) -> Measured:
-    """Reads the records of a run. Raises InputError where `out` is no output folder."""
+def measure(folder: OutputFolder) -> Measured:
+    """The results of the run in that folder."""
     import pandas as pd
 
     from reports.analysis.claims import ledger
     from reports.analysis.protocols import select
     from reports.analysis.results import DatasetResults
 
-    manifest, frame = store.read_manifest(out), store.frame(out)
+    manifest, frame = folder.manifest, folder.frame()
     chosen = select(frame, "honest")[list(METRICS)]
     cells = pd.concat([frame.drop(columns=["validation", "test"]), chosen], axis=1)
     parts: dict[Key, pd.DataFrame] = dict(iter(cells.groupby(["dataset", "variant"], sort=False)))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import Accepted, read_accepted
 from benchmark.gate.candidate import Measured, measure
 from benchmark.gate.verdicts import CODES, Verdict, exit_code, judge, noted
@@ -14,13 +15,13 @@ COLUMNS = ("verdict", "dataset", "variant", "metric", "accepted", "now", "differ
 TEXT = ("verdict", "dataset", "variant", "metric", "why")
 
 
-def check(out: Path, against: Path, rows: str) -> tuple[str, int]:
-    """The text and the exit code of comparing a run with accepted results; both files are only read."""
-    accepted, run = read_accepted(against), measure(out)
+def check(folder: OutputFolder, against: Path, rows: str) -> tuple[str, int]:
+    """The text and the exit code of comparing a run with accepted results; nothing is written."""
+    accepted, run = read_accepted(against), measure(folder)
     verdicts = judge(accepted, run, only_present=rows == "present")
-    lines = [*_notes(accepted, run, verdicts), *_demands(verdicts, out, against)]
+    lines = [*_notes(accepted, run, verdicts), *_demands(verdicts, folder.path, against)]
     parts = [
-        f"## {out.name} against {against.name}",
+        f"## {folder.path.name} against {against.name}",
         f"{accepted.source.upper()} features, {accepted.protocol} protocol; means over repetitions in percent.",
         table(verdicts),
         "\n".join(f"- {line}" for line in lines),
@@ -29,11 +30,11 @@ def check(out: Path, against: Path, rows: str) -> tuple[str, int]:
     return text, exit_code(verdicts)
 
 
-def check_run(out: Path, against: Path, rows: str) -> int:
+def check_run(folder: OutputFolder, against: Path, rows: str) -> int:
     """`check`, printed and kept as `verdicts.md` beside the report of the run."""
-    text, code = check(out, against, rows)
+    text, code = check(folder, against, rows)
     print(text)
-    write_atomic(out / "verdicts.md", text + "\n")
+    write_atomic(folder.path / "verdicts.md", text + "\n")
     return code
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ablations import suites, variants
 from ablations.variants import Variant
-from benchmark.cells import folder as store
 from benchmark.cells.datasets import data_folder, resolve
-from benchmark.cells.matrix import Cell, Conditions, Dataset, expand, lacking_semantics
+from benchmark.cells.matrix import Cell, Conditions, Dataset, expand, lacks_semantics
+from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.options import RunOptions
 from benchmark.run.side_by_side import side_by_side
@@ -29,7 +29,7 @@ class Plan:
     cells: list[Cell]
     conditions: Conditions
     notes: list[str]
-    studies: list[store.StudyEntry]  # of the tuned rows
+    studies: list[StudySummary]  # of the tuned rows
     workers: int
     memory: int  # bytes of features that all workers together may hold
 
@@ -57,7 +57,7 @@ def plan(options: RunOptions) -> Plan:
         left_out += without_margins
     if not cells:
         raise InputError("; ".join([*left_out, "no cell is left to run: choose other --variants"]))
-    studies: list[store.StudyEntry] = []
+    studies: list[StudySummary] = []
     if options.tuned is not None:
         from benchmark.run.tuned import with_tuned_rows
 
@@ -93,7 +93,7 @@ def _without_semantics(rows: Sequence[Variant], datasets: Sequence[Dataset]) -> 
     """A line for each row whose attribute vectors some datasets do not have."""
     lines = []
     for row in rows:
-        without = [data.name for data in datasets if lacking_semantics(row, data)]
+        without = [data.name for data in datasets if lacks_semantics(row, data)]
         if without:
             vectors = row.changes["model.semantics"]
             lines.append(

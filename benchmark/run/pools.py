@@ -20,7 +20,7 @@ from typing import Protocol
 
 from filelock import Timeout
 
-from benchmark.cells.folder import record_path, state
+from benchmark.cells.folder import read_state, record_path
 from benchmark.cells.locks import cell_lock
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import Record, write_record
@@ -183,7 +183,7 @@ def keep_failure(job: Job, record: Record) -> Record | None:
     """
     try:
         with cell_lock(job.out, record.id):
-            status, standing, _ = state(job.out, record.id)
+            status, standing, _ = read_state(job.out, record.id)
             if standing is not None and status == "done":
                 return standing
             write_record(record_path(job.out, record.id), record)
@@ -227,7 +227,7 @@ def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
                 found[cell.id] = None
                 continue
             path = record_path(job.out, cell.id)
-            status, record, _ = state(job.out, cell.id) if path.exists() else ("missing", None, None)
+            status, record, _ = read_state(job.out, cell.id) if path.exists() else ("missing", None, None)
             if record is None or (status == "failed" and job.retry_failed):
                 remove_unfinished(path)
                 todo.append(cell)

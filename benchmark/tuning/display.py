@@ -7,8 +7,8 @@ from typing import Self
 
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.cells.outcome import make_outcome
 from benchmark.progress import Bars, duration
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.study import Spec
 
 

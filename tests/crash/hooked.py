@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmark.cells import folder as store
+from benchmark.cells import manifest
 from benchmark.run import pools as executors
 from benchmark.run import train as cells
 
@@ -69,7 +69,7 @@ if "NO_LOCKS" in os.environ:
 if "CLOCK" in os.environ:
     real, start = time.time, datetime.now(UTC).timestamp()
     time.time = lambda: start - 3600 * next(ticks)
-    cells.datetime = store.datetime = BackwardClock
+    cells.datetime = manifest.datetime = BackwardClock
 
 if __name__ == "__main__":
     from benchmark.cli.main import main

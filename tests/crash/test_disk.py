@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.manifest import read_manifest
 from benchmark.cells.records import read_record
 from tests.crash.runs import SUITE, assert_equal, finish
 
@@ -52,7 +52,7 @@ def test_a_disk_that_may_only_be_read_is_one_line(disk: Path) -> None:
     out = disk / "out"
     one = (*SUITE, "--seeds", "1", "--variants", "dazle", "--out", out)
     assert finish(*one)[0] == 0
-    (out / "locks" / f"{store.read_manifest(out).cells[0].id}.lock").touch()
+    (out / "locks" / f"{read_manifest(out).cells[0].id}.lock").touch()
     mount(disk, "remount,ro")
     for words in (one, ("report", out)):
         code, said = finish(*words)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder
 from tests.crash.runs import SUITE, assert_equal, finish, gone, start, wait_for
 
 SIGNALS = 10
@@ -54,10 +54,11 @@ def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
     out = tmp_path / "out"
     code, said = finish(*SUITE, "--out", out, **{fault: "uniform"})
     assert code == 3, said
-    for entry in store.read_manifest(out).cells:
-        status, _, why = store.state(out, entry.id)
-        assert status == ("failed" if entry.variant == "uniform" else "done")
-        assert entry.variant != "uniform" or reason in str(why)
+    folder = OutputFolder.read(out)
+    for entry in folder.manifest.cells:
+        state = folder.states[entry.id]
+        assert state.status == ("failed" if entry.variant == "uniform" else "done")
+        assert entry.variant != "uniform" or reason in str(state.reason)
         assert (f"FAILED {entry.variant} on cub, seed {entry.seed}: {reason}" in said) == (entry.variant == "uniform")
     code, said = finish(*SUITE, "--retry-failed", "--out", out)
     assert code == 0, said
@@ -70,8 +71,8 @@ def test_a_clock_that_jumps_back_loses_nothing(undisturbed: Path, tmp_path: Path
     code, said = finish(*SUITE, "--workers", "2", "--out", out, CLOCK="BACK")
     assert code == 0, said
     assert_equal(out, undisturbed)
-    records = [store.state(out, entry.id)[1] for entry in store.read_manifest(out).cells]
-    for record in records:
+    for state in OutputFolder.read(out).states.values():
+        record = state.record
         assert record is not None
         assert (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds() > 3000
         assert 0 < record.test.train_seconds <= record.test.seconds <= record.seconds < 300

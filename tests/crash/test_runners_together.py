@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.manifest import read_manifest
 from tests.crash.runs import CELLS, SUITE, assert_equal, start
 
 
@@ -42,4 +42,4 @@ def test_runners_that_ask_for_different_rows_make_one_table(undisturbed: Path, t
     rows = [("--variants", name) for name in ("dazle", "uniform", "dense-gated-uncalibrated,dazle")]
     trained = together(tmp_path / "out", 3, tmp_path / "counts", *rows)
     assert set(trained.values()) == {1}
-    assert len(store.read_manifest(tmp_path / "out").cells) == len(trained) == CELLS
+    assert len(read_manifest(tmp_path / "out").cells) == len(trained) == CELLS

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from benchmark.cli.main import app
 from benchmark.gate.accepted import read_accepted, write_accepted
 from dazle.errors import InputError
-from tests.benchmark.made_run import make_run
+from tests.benchmark.example_run import make_run
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES = {"dazle": [70.0, 72.0, 71.0], "uniform": [30.0, 31.0, 29.5]}

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import read_accepted, write_accepted
 from benchmark.gate.candidate import measure
 from dazle.errors import InputError
-from tests.benchmark.made_run import ENVIRONMENT, make_run
+from tests.benchmark.example_run import ENVIRONMENT, make_run, read_run
 
 VALUES = {"dazle": [70.0, 72.123456], "uniform": [30.0, 31.0], "one-hot": [50.0, 51.0]}
 COMMITTED = sorted((Path(__file__).resolve().parents[3] / "benchmark" / "accepted").glob("*.json"))
@@ -19,7 +20,7 @@ COMMITTED = sorted((Path(__file__).resolve().parents[3] / "benchmark" / "accepte
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "accepted.json"
-    write_accepted(path, measure(make_run(tmp_path / "out", VALUES)).results)
+    write_accepted(path, measure(read_run(tmp_path / "out", VALUES)).results)
     return path
 
 
@@ -63,7 +64,7 @@ def test_H_judges_and_T1_where_there_is_no_H(file: Path, tmp_path: Path) -> None
         for phase in (content["test"], *content["validation"]):
             phase["curve"][0] |= {"S": None, "H": None}
         path.write_text(json.dumps(content))
-    results = measure(out).results
+    results = measure(OutputFolder.read(out)).results
     assert results.rows[0].values.keys() == {"U", "T1"}
     assert results.judged(results.rows[0]) == {"T1": 0.5}
 
@@ -88,7 +89,7 @@ def test_two_surroundings_are_both_told(tmp_path: Path) -> None:
     path = next((out / "cells").glob("*.json"))
     other = json.loads(path.read_text()) | {"environment": ENVIRONMENT | {"processor": "another"}}
     path.write_text(json.dumps(other))
-    assert {each.processor for each in measure(out).results.environments} == {"made", "another"}
+    assert {each.processor for each in measure(OutputFolder.read(out)).results.environments} == {"made", "another"}
 
 
 def changed(content: dict, where: str, value: object) -> dict:

@@ -8,7 +8,7 @@ from benchmark.gate.accepted import Metric
 from benchmark.gate.candidate import measure
 from benchmark.gate.power import FOUND, excess_needed, smallest_drops
 from benchmark.gate.verdicts import ALPHA
-from tests.benchmark.made_run import make_run
+from tests.benchmark.example_run import read_run
 
 VALUES = {
     "dazle": [70.0, 72.0, 71.0, 73.0, 70.5, 71.5],
@@ -18,7 +18,7 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory: pytest.TempPathFactory):
-    return measure(make_run(tmp_path_factory.mktemp("power"), VALUES)).results
+    return measure(read_run(tmp_path_factory.mktemp("power"), VALUES)).results
 
 
 def test_a_drop_of_the_stated_size_is_found_as_often_as_stated(accepted) -> None:

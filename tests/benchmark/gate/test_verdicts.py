@@ -11,7 +11,7 @@ from benchmark.gate.accepted import Accepted, Metric
 from benchmark.gate.candidate import Measured, measure
 from benchmark.gate.verdicts import ALPHA, exit_code, judge, noted, p_worse
 from reports.analysis.statistics import holm
-from tests.benchmark.made_run import ENVIRONMENT, make_run
+from tests.benchmark.example_run import ENVIRONMENT, read_run
 
 BASE = {
     "dazle": [70.0, 72.0, 71.0, 73.0, 70.5, 71.5],
@@ -23,11 +23,11 @@ JITTER = [0.1, -0.1, 0.2, -0.2, 0.15, -0.15]
 
 @pytest.fixture
 def run(tmp_path: Path):
-    """measure(make_run(..)), each in a folder of its own."""
+    """measure(read_run(..)), each in a folder of its own."""
     count = iter(range(99))
 
     def made(values: dict[str, Any], **options: Any) -> Measured:
-        return measure(make_run(tmp_path / str(next(count)), values, **options))
+        return measure(read_run(tmp_path / str(next(count)), values, **options))
 
     return made
 

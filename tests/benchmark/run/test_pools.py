@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder, read_state, record_path
 from benchmark.cells.locks import cell_lock
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import read_record, write_record
@@ -76,7 +76,7 @@ def test_a_hung_cell_is_killed_while_others_end_all_the_time(tmp_path: Path, mon
     assert len(ended) == len(cells)
     assert Pretended.kills == 1
     assert "did not end within 0.01 s, so it was killed" in str(ended["uniform"].error)
-    assert store.state(tmp_path, hung[0].id)[0] == "failed"
+    assert read_state(tmp_path, hung[0].id).status == "failed"
 
 
 class DeadAtFirst(Pretended):
@@ -178,11 +178,12 @@ def test_a_hung_cell_is_killed_recorded_by_name_and_the_rest_goes_on(tmp_path: P
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     assert "FAILED uniform on cub, seed 0: did not end within 15 s" in done.stderr
-    states = {entry.variant: store.state(out, entry.id) for entry in store.read_manifest(out).cells}
-    assert {name: status for name, (status, _, _) in states.items()} == {
+    folder = OutputFolder.read(out)
+    states = {entry.variant: folder.states[entry.id] for entry in folder.manifest.cells}
+    assert {name: state.status for name, state in states.items()} == {
         "dazle": "done", "uniform": "failed", "dense-gated-uncalibrated": "done"
     }  # fmt: skip
-    hung = states["uniform"][1]
+    hung = states["uniform"].record
     assert hung is not None
     assert 15 < hung.seconds < time.monotonic() - started
     assert not [each for each in psutil.process_iter(["cmdline"]) if str(out) in " ".join(each.info["cmdline"] or ())]
@@ -193,13 +194,13 @@ def test_a_failure_is_not_written_over_a_record_that_another_runner_made(tmp_pat
     assert standing is not None
     kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
     assert kept == standing
-    assert store.state(tmp_path, cell.id)[0] == "done"
+    assert read_state(tmp_path, cell.id).status == "done"
 
 
 def test_a_failure_waits_while_another_runner_has_the_cell(tmp_path: Path, cell: Cell) -> None:
     with cell_lock(tmp_path, cell.id):
         assert keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0)) is None
-    assert store.state(tmp_path, cell.id)[0] == "missing"
+    assert read_state(tmp_path, cell.id).status == "missing"
 
 
 def test_a_failure_that_cannot_be_written_is_shown_and_the_cell_counts_as_missing(
@@ -212,13 +213,13 @@ def test_a_failure_that_cannot_be_written_is_shown_and_the_cell_counts_as_missin
     kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
     assert kept is not None
     assert kept.error == "the worker died"
-    assert store.state(tmp_path, cell.id)[0] == "missing"
+    assert read_state(tmp_path, cell.id).status == "missing"
 
 
 def test_a_failure_that_another_runner_recorded_stands_unless_it_is_to_be_tried_again(
     tmp_path: Path, cell: Cell
 ) -> None:
-    path = store.record_path(tmp_path, cell.id)
+    path = record_path(tmp_path, cell.id)
     write_record(path, failed_record(cell, "elsewhere", 1.0))
     (path.parent / f".{path.name}.x.tmp").write_text("of a writer that died")
     assert work_on([cell], job(tmp_path)) == [read_record(path)]
