@@ -89,7 +89,7 @@ class Page:
 def render(page: Page) -> str:
     """The page as one HTML document."""
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("reports.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -103,7 +103,7 @@ def render(page: Page) -> str:
 
 
 def _text(name: str) -> Markup:
-    return Markup((resources.files("reports") / "page" / "templates" / name).read_text(encoding="utf-8"))
+    return Markup((resources.files("reports.page") / "templates" / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, scripts: Sequence[str] | Any) -> str:

@@ -21,7 +21,7 @@ from benchmark.run.runner import job_of
 from benchmark.run.side_by_side import groups
 from benchmark.run.train import run_cells
 from dazle.method import attention, losses
-from dazle.training.fit import fit as training
+from dazle.training import fit as training
 from tests.dazle.features.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
