@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 def write_report(out: Path, protocol: str = "honest") -> Path:
     """Writes all of it, each file atomically, and returns the path of the Markdown."""
-    from reports.analysis.protocols import PROTOCOLS, results
+    from reports.analysis.protocols import PROTOCOLS, result_rows
     from reports.page.cells import cell_data
     from reports.page.page import Page, render
     from reports.page.sections import sections
-    from reports.tables.report import report_of
+    from reports.tables.report_content import report_content
     from reports.writers import latex, markdown
 
     manifest, frame = store.read_manifest(out), store.frame(out)
-    made = report_of(frame, protocol)
-    title, paragraphs = f"Suite {manifest.suite}", [*made.summary, *_about(manifest), *made.notes]
+    content = report_content(frame, protocol)
+    title, paragraphs = f"Suite {manifest.suite}", [*content.summary, *_about(manifest)]
     further, tuning = _tuned(out, manifest, frame, protocol)
-    tables = [*made.tables, *further]
+    tables = [*content.tables, *further]
     path = out / "report.md"
-    write_atomic(out / "results.csv", results(frame).to_csv(index=False))
+    write_atomic(out / "results.csv", result_rows(frame).to_csv(index=False))
     write_atomic(path, markdown.document(tables, title, paragraphs))
-    write_atomic(out / "report.tex", latex.document(tables, title, paragraphs, made.numbers))
-    write_atomic(out / "tables" / "numbers.tex", latex.macros(made.numbers))
+    write_atomic(out / "report.tex", latex.document(tables, title, paragraphs, content.numbers))
+    write_atomic(out / "tables" / "numbers.tex", latex.macros(content.numbers))
     for table in tables:
         write_table(out, table)
     pictures = write_figures(out, frame, protocol)
@@ -45,8 +45,8 @@ def write_report(out: Path, protocol: str = "honest") -> Path:
         title=title,
         source=manifest.source,
         protocol=PROTOCOLS[protocol].title,
-        summary=made.summary,
-        notes=[*_about(manifest), *made.notes],
+        summary=content.summary,
+        notes=_about(manifest),
         cells=cell_data(frame, protocol),
         sections=[*sections([data.name for data in manifest.datasets], tables, pictures), *tuning],
     )

@@ -71,8 +71,8 @@ def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: 
     frame: a row a cell, as the store gives it. Raises ValueError for an unknown protocol.
     """
     objective, folds, source = _only(studies)
-    results = {each.name: each for each in DatasetResults.of(frame)}
-    shown = captions.protocol(results[studies[0].dataset], protocol)
+    results = {each.name: each for each in DatasetResults.per_dataset(frame)}
+    shown = captions.protocol_title(results[studies[0].dataset], protocol)
     caption = f"{_simulated(source)}Tuned rows beside the same rows with their own settings; {shown}."
     notes = (
         f"settings were chosen by {_of_folds(objective, folds)}, as the best of all trials, so it flatters",
@@ -103,7 +103,7 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
 
 def _tuned_row(results: DatasetResults, study: StudySummary, protocol: str) -> Row:
     note = ("the best trial was that of the row's own settings",) if study.best_value == study.default_value else ()
-    used = results.used(protocol)
+    used = results.available_protocol(protocol)
     both = (study.variant, study.tuned)
     complete = all(variant in results.variants for variant in both)
     paired = results.difference(study.tuned, study.variant, "H", used) if complete else None
@@ -126,7 +126,7 @@ def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell
     if variant not in results.variants:
         return gap(f"{variant} on {results.name} is not in the run")
     cell = captions.mean_cell(results, variant, column, used)
-    why = captions.missing(results, variant, used)
+    why = captions.missing_reason(results, variant, used)
     return replace(cell, notes=tuple(dict.fromkeys([*cell.notes, *([why] if why else [])])))
 
 
