@@ -106,7 +106,7 @@ class Cell:
         """The symbols of the marks, in the order of `Mark`."""
         return "".join(mark.symbol for mark in Mark if mark in self.marks)
 
-    def shown(self, column: Column) -> str:
+    def format(self, column: Column) -> str:
         """Unescaped text without marks and footnotes.
 
         `62.0 ± 2.0`, `-1.0 [-2.0, 0.0]` (interval), `+0.8 (0.0 to +1.6)` (smallest to largest), `dazle`, `—`.
@@ -169,8 +169,8 @@ class Table:
     @property
     def legend(self) -> list[str]:
         """The meanings of the marks in use, then the notes of the table."""
-        used = {mark for row in self.rows for cell in row.cells for mark in cell.marks}
-        return [*(mark.legend for mark in Mark if mark in used), *self.notes]
+        marks = {mark for row in self.rows for cell in row.cells for mark in cell.marks}
+        return [*(mark.legend for mark in Mark if mark in marks), *self.notes]
 
     def repeats(self, row: int, column: int) -> bool:
         """Whether the cell equals the cell above it, in a grouped column."""

@@ -121,8 +121,8 @@ def _verdict(claim: Claim, results: DatasetResults, protocol: str) -> ClaimVerdi
             claim, results.name, results.source, "not run", effect, "no seed that both rows have finished"
         )
     word = claim.decide(effect)
-    shown = SIMULATED_WORDS.get(word, word) if results.source == "simulated" else word
-    return ClaimVerdict(claim, results.name, results.source, shown, effect, _note(word, effect))
+    printed_word = SIMULATED_WORDS.get(word, word) if results.source == "simulated" else word
+    return ClaimVerdict(claim, results.name, results.source, printed_word, effect, _note(word, effect))
 
 
 def _note(word: Word, effect: PairedDifference) -> str:

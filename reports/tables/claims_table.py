@@ -101,9 +101,9 @@ def _largest(verdicts: Sequence[ClaimVerdict]) -> str:
     if not verdicts:
         return ""
     largest = max(verdicts, key=lambda verdict: abs(verdict.effect.mean or 0.0))
-    shown = captions.difference_cell(largest.effect).shown(EFFECT)
+    effect = captions.difference_cell(largest.effect).format(EFFECT)
     opening = "" if len(verdicts) == 1 else "the largest effect: "
-    return f" ({opening}{largest.claim.text} on {largest.dataset}, {largest.claim.metric} {shown})"
+    return f" ({opening}{largest.claim.text} on {largest.dataset}, {largest.claim.metric} {effect})"
 
 
 def _cells(verdict: ClaimVerdict) -> tuple[Cell, ...]:

@@ -30,7 +30,7 @@ def number_macros(datasets: Iterable[DatasetResults], protocol: str = "honest") 
             for name, text in _variant_macros(results, variant, available).items():
                 numbers[_free_name(name, numbers)] = text
         name = _free_name(f"oracleGain{_dataset_name(results)}", numbers)
-        numbers[name] = oracle_gain(results).shown(DIFFERENCE)
+        numbers[name] = oracle_gain(results).format(DIFFERENCE)
     return numbers
 
 
@@ -45,10 +45,10 @@ def _variant_macros(results: DatasetResults, variant: str, available: str) -> di
     for protocol in dict.fromkeys((available, "oracle")):
         for metric in METRICS:
             mean = summarise(results.values(variant, metric, protocol)).mean
-            numbers[macro_name(variant, results, metric, protocol)] = Cell(mean).shown(MEAN)
+            numbers[macro_name(variant, results, metric, protocol)] = Cell(mean).format(MEAN)
     if variant != FULL_MODEL and FULL_MODEL in results.variants:
         cell = captions.difference_cell(results.difference(variant, FULL_MODEL, "H", available))
-        numbers[macro_name(variant, results, "DeltaH", available)] = cell.shown(DIFFERENCE)
+        numbers[macro_name(variant, results, "DeltaH", available)] = cell.format(DIFFERENCE)
     return numbers
 
 

@@ -48,13 +48,13 @@ def _row(table: Table, index: int) -> str:
 
 
 def _cell(table: Table, cell: Cell, column: Column) -> str:
-    shown = escape(cell.shown(column))
-    shown = f"<strong>{shown}</strong>" if Mark.BEST in cell.marks else shown
+    text = escape(cell.format(column))
+    text = f"<strong>{text}</strong>" if Mark.BEST in cell.marks else text
     symbols = f" <sup>{escape(cell.symbols)}</sup>" if cell.symbols else ""
     letters = [table.footnotes[note] for note in cell.notes]
     links = "".join(f'<sup><a href="#{_anchor(table, letter)}">{letter}</a></sup>' for letter in letters)
     raw = cell.text if cell.text is not None else "" if cell.value is None else repr(cell.value)
-    return f'<td class="{column.kind}" data-sort="{escape(raw)}">{shown}{symbols}{links}</td>'
+    return f'<td class="{column.kind}" data-sort="{escape(raw)}">{text}{symbols}{links}</td>'
 
 
 def _anchor(table: Table, letter: str) -> str:

@@ -78,7 +78,7 @@ def escape(text: str) -> str:
 
 
 def number(text: str) -> str:
-    """`escape` for a number as `Cell.shown` formats it, with typographic minus signs."""
+    """`escape` for a number as `Cell.format` formats it, with typographic minus signs."""
     return escape(text.replace("-", "−"))
 
 
@@ -105,7 +105,7 @@ def _alignment(table: Table, index: int) -> str:
     column = table.columns[index]
     if column.kind == "number":
         return "r"
-    longest = max((len(row.cells[index].shown(column)) for row in table.rows), default=0)
+    longest = max((len(row.cells[index].format(column)) for row in table.rows), default=0)
     return "l" if longest <= UNBROKEN else f">{{\\raggedright\\arraybackslash}}p{{{BROKEN_WIDTH}}}"
 
 
@@ -113,8 +113,8 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    shown = cell.shown(table.columns[column])
-    shown = number(shown) if cell.value is not None else escape(shown)
-    shown = f"\\textbf{{{shown}}}" if Mark.BEST in cell.marks else shown
+    text = cell.format(table.columns[column])
+    text = number(text) if cell.value is not None else escape(text)
+    text = f"\\textbf{{{text}}}" if Mark.BEST in cell.marks else text
     references = "".join(f"\\textsuperscript{{{table.footnotes[note]}}}" for note in cell.notes)
-    return shown + (f"\\,{escape(cell.symbols)}" if cell.symbols else "") + references
+    return text + (f"\\,{escape(cell.symbols)}" if cell.symbols else "") + references

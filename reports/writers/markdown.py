@@ -49,7 +49,7 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    shown = inline(cell.shown(table.columns[column]))
-    shown = f"**{shown}**" if Mark.BEST in cell.marks else shown
+    text = inline(cell.format(table.columns[column]))
+    text = f"**{text}**" if Mark.BEST in cell.marks else text
     references = "".join(f"({table.footnotes[note]})" for note in cell.notes)
-    return " ".join(filter(None, (shown, cell.symbols, references)))
+    return " ".join(filter(None, (text, cell.symbols, references)))

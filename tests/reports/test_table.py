@@ -32,7 +32,7 @@ H, SIGNED = Column("H"), Column("ΔH", signed=True)
     ],
 )
 def test_what_a_cell_shows(cell: Cell, column: Column, shown: str) -> None:
-    assert cell.shown(column) == shown
+    assert cell.format(column) == shown
 
 
 def test_a_cell_is_a_number_or_a_text() -> None:

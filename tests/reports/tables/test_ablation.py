@@ -16,7 +16,7 @@ def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str
     table = ablation_table(results, protocol)
     titles = [column.title for column in table.columns]
     shown = {
-        row.key: [c.shown(column) for c, column in zip(row.cells, table.columns, strict=True)] for row in table.rows
+        row.key: [c.format(column) for c, column in zip(row.cells, table.columns, strict=True)] for row in table.rows
     }
     return table, {key: dict(zip(titles, cells, strict=True)) for key, cells in shown.items()}
 

@@ -20,7 +20,7 @@ def run(values=(60.0, 62.0, 64.0), settings=None, environment=None, **more) -> p
 
 def shown(table: Table, row: str) -> dict[str, str]:
     cells = next(each for each in table.rows if each.key == row).cells
-    return {column.title: cell.shown(column) for column, cell in zip(table.columns, cells, strict=True)}
+    return {column.title: cell.format(column) for column, cell in zip(table.columns, cells, strict=True)}
 
 
 def test_differences_are_paired_by_seed_whatever_the_order() -> None:

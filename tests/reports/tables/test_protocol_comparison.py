@@ -16,7 +16,7 @@ def only(frame: pd.DataFrame) -> DatasetResults:
 
 def shown(results: DatasetResults) -> dict[str, list[str]]:
     table = protocol_table(results)
-    return {row.key: [c.shown(of) for c, of in zip(row.cells, table.columns, strict=True)] for row in table.rows}
+    return {row.key: [c.format(of) for c, of in zip(row.cells, table.columns, strict=True)] for row in table.rows}
 
 
 def test_the_three_protocols_and_what_the_oracle_gains() -> None:
