@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 def write_report(folder: OutputFolder, protocol: str = "honest") -> Path:
     """Writes all files of the report, each atomically; returns the path of the Markdown."""
-    from reports.analysis.protocols import PROTOCOLS, results
+    from reports.analysis.protocols import PROTOCOLS, result_rows
     from reports.page.cells import cell_data
     from reports.page.page import Page, render
     from reports.page.sections import sections
-    from reports.tables.report import report_of
+    from reports.tables.report_content import report_content
     from reports.writers import latex, markdown
 
     out, manifest, frame = folder.path, folder.manifest, folder.frame()
-    report = report_of(frame, protocol)
+    content = report_content(frame, protocol)
     title, about = f"Suite {manifest.suite}", _about(manifest)
-    paragraphs = [*report.summary, *about, *report.notes]
-    tables = [*report.tables, *([tuned_rows_table(folder, protocol)] if manifest.studies else [])]
-    write_atomic(out / "results.csv", results(frame).to_csv(index=False))
+    paragraphs = [*content.summary, *about]
+    tables = [*content.tables, *([tuned_rows_table(folder, protocol)] if manifest.studies else [])]
+    write_atomic(out / "results.csv", result_rows(frame).to_csv(index=False))
     write_atomic(out / "report.md", markdown.document(tables, title, paragraphs))
-    write_atomic(out / "report.tex", latex.document(tables, title, paragraphs, report.numbers))
-    write_atomic(out / "tables" / "numbers.tex", latex.macros(report.numbers))
+    write_atomic(out / "report.tex", latex.document(tables, title, paragraphs, content.numbers))
+    write_atomic(out / "tables" / "numbers.tex", latex.macros(content.numbers))
     for table in tables:
         write_table(out, table)
     pictures = _write_figures(out, frame, protocol)
@@ -45,8 +45,8 @@ def write_report(folder: OutputFolder, protocol: str = "honest") -> Path:
         title=title,
         source=manifest.source,
         protocol=PROTOCOLS[protocol].title,
-        summary=report.summary,
-        notes=[*about, *report.notes],
+        summary=content.summary,
+        notes=about,
         cells=cell_data(frame, protocol),
         sections=[*sections([data.name for data in manifest.datasets], tables, pictures), *tuning_sections(folder)],
     )

@@ -68,8 +68,8 @@ def tuned_table(frame: pd.DataFrame, studies: Sequence[Study], protocol: str = "
     in objective or folds.
     """
     (objective, folds), source = _objective(studies), frame["source"].iloc[0]
-    results = {dataset.name: dataset for dataset in DatasetResults.of(frame)}
-    shown = captions.protocol(results[studies[0]["dataset"]], protocol)
+    results = {dataset.name: dataset for dataset in DatasetResults.per_dataset(frame)}
+    shown = captions.protocol_title(results[studies[0]["dataset"]], protocol)
     caption = f"{_simulated(source)}Tuned rows beside the same rows with their own settings; {shown}."
     notes = (
         f"settings were chosen by {_validation_value(objective, folds)}, as the best of all trials, so it flatters",
@@ -101,7 +101,7 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
 def _tuned_row(results: DatasetResults, study: Study, protocol: str) -> Row:
     default_is_best = study["best_value"] == study["default_value"]
     note = ("the best trial was that of the row's own settings",) if default_is_best else ()
-    used = results.used(protocol)
+    used = results.available_protocol(protocol)
     both = (study["variant"], study["tuned"])
     complete = all(variant in results.variants for variant in both)
     paired = results.difference(study["tuned"], study["variant"], "H", used) if complete else None
@@ -123,7 +123,7 @@ def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell
     if variant not in results.variants:
         return gap(f"{variant} on {results.name} is not in the run")
     cell = captions.mean_cell(results, variant, column, used)
-    reason = captions.missing(results, variant, used)
+    reason = captions.missing_reason(results, variant, used)
     return replace(cell, notes=tuple(dict.fromkeys([*cell.notes, *([reason] if reason else [])])))
 
 

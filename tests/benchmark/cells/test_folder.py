@@ -18,7 +18,7 @@ from benchmark.cells.manifest import Manifest, make_manifest, read_manifest
 from benchmark.cells.records import Record
 from benchmark.cli.main import main
 from benchmark.gate.accepted import write_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run import runner
 from benchmark.run.plan import RunOptions, plan
@@ -44,7 +44,7 @@ def files(out: Path) -> dict[str, bytes]:
 
 def test_a_run_with_nothing_to_do_validates_each_record_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = make_run(tmp_path / "out", VALUES)
-    write_accepted(tmp_path / "accepted.json", measure(OutputFolder.read(out)).results)
+    write_accepted(tmp_path / "accepted.json", read_candidate(OutputFolder.read(out)).results)
     validations: Counter[str] = Counter()
     validate = Record.model_validate_json
 

@@ -15,7 +15,7 @@ from benchmark.cells.matrix import identity_hash
 from benchmark.cells.options import read_names, read_overrides
 from benchmark.cells.records import read_record
 from benchmark.gate.accepted import read_accepted, write_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import work_on
@@ -83,8 +83,8 @@ def test_manifests(run: Path, data: st.DataObject) -> None:
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("accepted")
-    measured = measure(read_run(folder / "run", {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}))
-    write_accepted(folder / "accepted.json", measured.results)
+    candidate = read_candidate(read_run(folder / "run", {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}))
+    write_accepted(folder / "accepted.json", candidate.results)
     return (folder / "accepted.json").read_bytes()
 
 
@@ -98,7 +98,7 @@ def test_accepted_results(accepted: bytes, tmp_path_factory: pytest.TempPathFact
     except InputError as error:
         assert_one_line(error, path)
     else:
-        assert all(read.judged(row) for row in read.rows)
+        assert all(read.tolerances(row) for row in read.rows)
 
 
 HOSTILE_TEXT = "<script>alert(1)</script> & | ` $HOME ${x} \\input{/etc/passwd} \x1b[2J ../../x\n# \u202e"

@@ -1,4 +1,4 @@
-"""Seed noise is no regression: `smoke` again and again under other base seeds, judged by the accepted results."""
+"""Seed noise is no regression: `smoke` under other base seeds, again and again, against the accepted results."""
 
 from itertools import permutations
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import make_manifest, write_manifest
 from benchmark.gate.accepted import read_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from benchmark.gate.check import check
-from benchmark.gate.verdicts import ALPHA, exit_code, judge
+from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code
 from benchmark.machine import default_workers
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import Processes
@@ -42,8 +42,8 @@ def test_other_base_seeds_alarm_no_more_often_than_the_level_says(tmp_path: Path
     assert set(codes) <= {0, 1}
     assert sum(code == 1 for code in codes) <= ALPHA * RUNS
     # The accepted draw may be a lucky one; each run in its place, all 380 pairs, is the rate over draws.
-    measured = [measure(folder) for folder in folders]
-    pairs = [exit_code(judge(old.results, new)) for old, new in permutations(measured, 2)]
+    candidates = [read_candidate(folder) for folder in folders]
+    pairs = [exit_code(compare_rows(old.results, new)) for old, new in permutations(candidates, 2)]
     print(f"alarms among pairs of runs: {sum(code == 1 for code in pairs)} of {len(pairs)}")
     assert sum(code == 1 for code in pairs) <= ALPHA * len(pairs)
     assert read_accepted(ACCEPTED).conditions["base_seed"] not in range(1, RUNS + 1)
