@@ -51,7 +51,7 @@ class Bars:
         self._bars.update(bar, completed=done, total=total, note=note)
 
     def rate(self, bar: Any) -> str:
-        """`, 12.3/s, 5 s left`, as far as it is known."""
+        """`, 12.3/s, 5 s left`; shorter at the beginning, when they cannot be computed."""
         task = self._bars.tasks[bar]
         speed = f", {task.speed:,.1f}/s" if task.speed else ""
         return speed + (f", {duration(task.time_remaining)} left" if task.time_remaining is not None else "")
@@ -71,7 +71,7 @@ class Bars:
 def progress(name: str) -> Iterator[Progress]:
     """A function to call with each advance. Each stage has one bar, titled with the stage and `name`.
 
-    A stage may begin where an interrupted run ended: the first call tells how much was done before.
+    A stage may begin where an interrupted run ended: the first call has the number of items done before.
     """
     stages: dict[str, Any] = {}
     with Bars(rate=True) as bars:

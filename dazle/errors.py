@@ -1,4 +1,4 @@
-"""The exception for bad input, and the two texts that its lines are made of: the nearest name, and an invalid value.
+"""The exception for bad input, and texts for its line: on an unknown name, and on a value that is not valid.
 
 The rule: InputError means that the input is wrong. The command line prints its one line and exits with code 2. Every
 other exception is a fault of this project; it shows its traceback and exits with code 70.

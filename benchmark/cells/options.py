@@ -16,7 +16,7 @@ from dazle.errors import InputError, problem
 
 POSITIVE = {"ge": 1}
 ABOVE_ZERO = {"gt": 0, "allow_inf_nan": False}
-# Equal to `dazle.features.splits.FOLDS`, which a test sees to: importing it would make `--help` wait for numpy.
+# A test compares it with `dazle.features.splits.FOLDS`; importing that would make `--help` wait for numpy.
 CLASS_FOLDS = 3
 
 
@@ -81,11 +81,11 @@ class CommandOptions:
     `class RunOptions(CommandOptions, marked=True)`: each option has to state whether it changes a result.
     """
 
-    options: ClassVar[dict[str, Any]]  # the annotation of each field
+    declarations: ClassVar[dict[str, Any]]  # the annotation of each field
 
     def __init_subclass__(cls, marked: bool = False) -> None:
-        cls.options = cls.__annotations__
-        for name, annotation in cls.options.items():
+        cls.declarations = cls.__annotations__
+        for name, annotation in cls.declarations.items():
             if declaration(name, annotation)[0].changes_result is None and marked:
                 raise TypeError(
                     f"option {name}: state changes_result=True if it can change a number (then it must reach "
@@ -93,7 +93,7 @@ class CommandOptions:
                 )
 
     def __post_init__(self) -> None:
-        for name, annotation in self.options.items():
+        for name, annotation in self.declarations.items():
             object.__setattr__(self, name, check(name, annotation, getattr(self, name)))
 
     @classmethod
@@ -101,7 +101,7 @@ class CommandOptions:
         """The names of the options that can change a result, or of those that cannot."""
         return frozenset(
             name
-            for name, annotation in cls.options.items()
+            for name, annotation in cls.declarations.items()
             if declaration(name, annotation)[0].changes_result is changes
         )
 
@@ -141,7 +141,7 @@ def read_size(flag: str, text: str) -> int:
     return number
 
 
-# Of all commands that train cells.
+# Options that several commands share.
 Source = Annotated[
     Literal["auto", "real", "simulated"],
     Option("Source of the features; auto: real if any are prepared, else simulated.", changes_result=True),

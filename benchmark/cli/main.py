@@ -29,7 +29,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 app = typer.Typer(
     cls=Group,
-    help="Which parts of a zero-shot model matter, on which data, by how much, how sure are we, and at what cost.",
+    help="Measure which parts of a zero-shot model matter: train its variants, compare them, and write reports.",
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,

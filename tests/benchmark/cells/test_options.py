@@ -86,7 +86,7 @@ def test_choices_are_those_of_the_registries() -> None:
     assert get_args(DatasetName) == DATASETS
     assert choices(get_args(Protocol)[0]) == tuple(PROTOCOLS)
     assert choices(get_args(Source)[0]) == ("auto", "real", "simulated")
-    studies = {name: choices(get_args(annotation)[0]) for name, annotation in TuneOptions.options.items()}
+    studies = {name: choices(get_args(annotation)[0]) for name, annotation in TuneOptions.declarations.items()}
     assert studies["objective"] == METRICS
     assert studies["sampler"] == tuple(SAMPLERS)
     assert studies["pruner"] == tuple(PRUNERS)

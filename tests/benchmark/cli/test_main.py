@@ -1,4 +1,4 @@
-"""Bad input is one line with exit code 2 and no traceback; what only lists names imports nothing heavy."""
+"""Exit codes; bad usage is one line without a traceback; `--help` and `list` import nothing that loads slowly."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main as cli
+from dazle.errors import InputError
 from tests.command_line import ROOT, command
 from tests.command_line import benchmark as in_process
 
@@ -101,15 +102,17 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
     assert "cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("--help",), ("list",), ("run", "--help"), ("data", "--help")], ids="-".join)
+@pytest.mark.parametrize(
+    "words", [("--help",), ("list",), ("run", "--help"), ("tune", "--help"), ("data", "--help")], ids="-".join
+)
 def test_help_and_list_import_nothing_heavy(words: tuple[str, ...]) -> None:
-    """What takes long is importing; half a second is what is left without these."""
+    """The time is that of imports: without these, half a second is enough."""
     code = (
         "import sys; sys.argv = ['benchmark', *sys.argv[1:]]\n"
         "from benchmark.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print('HEAVY', [m for m in ('torch', 'pandas', 'scipy', 'h5py', 'numpy') if m in sys.modules])"
+        "print('HEAVY', [m for m in ('torch', 'pandas', 'scipy', 'h5py', 'numpy', 'optuna', 'matplotlib', 'rich.progress') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -121,12 +124,12 @@ def test_lists_name_everything() -> None:
     from ablations.suites import SUITES
     from ablations.variants import VARIANTS
 
-    said = benchmark("list").stdout
-    assert all(name in said for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
+    output = benchmark("list").stdout
+    assert all(name in output for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
 
 
 def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As scipy's do when they are interrupted while they are imported."""
+    """Modules of scipy do this if they are interrupted while they are imported."""
 
     def imports(**arguments: object) -> None:
         try:
@@ -148,7 +151,7 @@ def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeyp
 
 @pytest.mark.parametrize("error", ["ValueError", "EOFError", "AssertionError"])
 def test_a_fault_of_ours_leaves_with_70_and_shows_its_traceback(error: str) -> None:
-    """Never 1, which means regression."""
+    """Never 1, which means regression; typer itself turns EOFError into exit code 1."""
     code = (
         "import benchmark.run.plan as module\n"
         f"def plan(options): raise {error}('planted')\n"
@@ -165,19 +168,34 @@ def test_a_fault_of_ours_leaves_with_70_and_shows_its_traceback(error: str) -> N
     assert "Traceback (most recent call last)" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyError("planted"), 70, "KeyError: 'planted'"),
+        (InputError("a record: cannot be read"), 2, "error: a record: cannot be read"),
+        (
+            OSError(28, "No space left on device", "report.md"),
+            2,
+            "error: report.md: No space left on device; make room",
+        ),
+    ],
+    ids=["fault", "input", "disk"],
+)
 def test_a_report_that_fails_after_the_training_keeps_the_records_and_names_the_way_to_try_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, code: int, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*arguments: object) -> None:
-        raise KeyError("planted")
+        raise error
 
     monkeypatch.setattr("benchmark.reporting.report.write_report", fails)
     out = tmp_path / "out"
     words = (*RUN, "--variants", "dazle", "--seeds", "1", "--set", "training.epochs=1", "--no-validation", "--out", out)
     done = in_process(*words)
-    assert done.returncode == 70
-    assert "KeyError: 'planted'" in done.stderr
-    assert done.stderr.splitlines()[-1] == (
+    assert done.returncode == code
+    *_, reason, last = done.stderr.splitlines()
+    assert reason.startswith(line)
+    assert ("Traceback" in done.stderr) is (code == 70)
+    assert last == (
         f"the report could not be written, the records are kept; try again: python -m benchmark report {out}"
     )
     monkeypatch.undo()

@@ -29,7 +29,7 @@ def test_help_names_no_types(path: tuple[str, ...]) -> None:
 
 def test_help_of_run_has_each_option_with_its_placeholder_choices_and_default() -> None:
     text = benchmark("run", "--help").stdout
-    assert len(re.findall(r"^  --[a-z]", text, re.MULTILINE)) == len(RunOptions.options) + 1
+    assert len(re.findall(r"^  --[a-z]", text, re.MULTILINE)) == len(RunOptions.declarations) + 1
     words = " ".join(text.split())
     assert "--seeds N Number of repetitions of each variant. [default: as in the suite]" in words
     assert "--source auto|real|simulated Source of the features" in words

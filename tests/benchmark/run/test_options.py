@@ -39,7 +39,7 @@ NEED_FILES = {"source", "data", "tuned"}
 
 
 def test_every_option_of_a_run_is_in_one_of_the_two_lists() -> None:
-    names = set(RunOptions.options)
+    names = set(RunOptions.declarations)
     assert not CHANGES_RESULT & ONLY_RUNNING
     assert names == CHANGES_RESULT | ONLY_RUNNING
     assert names - NEED_FILES == set(OTHER), "give each option another value above, so that the test below tries it"
