@@ -9,8 +9,8 @@ from math import ceil
 
 from benchmark.cells.matrix import Cell, identity_hash
 
-# Regions, and products with them, of all models in one step. A larger step does not fit a core's cache; its time goes
-# to memory, not to calls, so several models in it are no faster.
+# Regions, and products with them, of all models in one step. A larger step does not fit the cache of a core: its time
+# goes to memory, not to calls, so several models in it are no faster.
 STEP_BYTES = 8 * 2**20
 
 

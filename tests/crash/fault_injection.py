@@ -1,9 +1,9 @@
-"""`python -m benchmark` with faults, told by the environment. Workers import it too, as they do every main module.
+"""`python -m benchmark` with injected faults, which environment variables select.
 
-TRAININGS=FILE: a line for every training that begins. SLOW=SECONDS: every training takes so much longer.
-HANG=VARIANT: its training never ends. GREEDY=VARIANT: it asks for more memory than its limit. KILLED=VARIANT: it is
-killed, as the kernel does where memory runs out. NO_LOCKS=1: runners do not see each other. CLOCK=BACK: the clock jumps
-back an hour whenever it is asked.
+TRAININGS=FILE: the id of every cell whose training begins is appended to the file. SLOW=SECONDS: every training takes so
+much longer. HANG=VARIANT: its training never ends. GREEDY=VARIANT: it allocates more memory than its limit.
+KILLED=VARIANT: its worker is killed, as the kernel does if memory runs out. NO_LOCKS=1: no cell is locked. CLOCK=BACK:
+the clock is an hour earlier at every reading. Workers import this module too, because it is the main module.
 """
 
 import os
@@ -23,10 +23,10 @@ from benchmark.cells import manifest
 from benchmark.run import pools as executors
 from benchmark.run import train as cells
 
-train, ticks = cells._train, count(1)
+train, clock_readings = cells._train, count(1)
 
 
-def counted(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[str, Any]]:
+def train_with_faults(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[str, Any]]:
     names = {cell.variant.name for cell in group}
     if "TRAININGS" in os.environ:
         handle = os.open(os.environ["TRAININGS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -36,39 +36,39 @@ def counted(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[str, Any]]
     if os.environ.get("KILLED") in names:
         os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("GREEDY") in names:
-        take_all_memory()
+        exceed_memory_limit()
     while os.environ.get("HANG") in names:
         time.sleep(1)
     return train(group, job)
 
 
-def take_all_memory() -> None:
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, before[1]))
+def exceed_memory_limit() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**28, limits[1]))
     try:
         bytearray(2**30)
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 class BackwardClock(datetime):
     @classmethod
     def now(cls, tz: Any = None) -> datetime:
-        return datetime.now(tz) - timedelta(hours=next(ticks))
+        return datetime.now(tz) - timedelta(hours=next(clock_readings))
 
 
-def unlocked(out: Any, cell_id: str) -> Any:
+def no_lock(out: Any, cell_id: str) -> Any:
     path = out / f"{cell_id}.unlocked"
     path.touch()
     return nullcontext(SimpleNamespace(lock_file=path))
 
 
-cells._train = counted
+cells._train = train_with_faults
 if "NO_LOCKS" in os.environ:
-    executors.cell_lock = unlocked
+    executors.cell_lock = no_lock
 if "CLOCK" in os.environ:
-    real, start = time.time, datetime.now(UTC).timestamp()
-    time.time = lambda: start - 3600 * next(ticks)
+    start = datetime.now(UTC).timestamp()
+    time.time = lambda: start - 3600 * next(clock_readings)
     cells.datetime = manifest.datetime = BackwardClock
 
 if __name__ == "__main__":
