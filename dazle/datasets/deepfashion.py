@@ -116,8 +116,8 @@ def _table(files: dict[str, Path]) -> _Table:
     ):
         _check_complete(images, others, path)
     category = np.array(list(ids.values()), np.int64)
-    tested = np.array([parts[image] == "test" for image in ids], bool)
-    split = np.where(np.isin(category, UNSEEN_CATEGORIES), 2, tested.astype(np.int64))
+    is_test = np.array([parts[image] == "test" for image in ids], bool)
+    split = np.where(np.isin(category, UNSEEN_CATEGORIES), 2, is_test.astype(np.int64))
     return _Table(categories, attributes, tuple(ids), category, split)
 
 
@@ -177,7 +177,7 @@ def _counts(table: _Table) -> np.ndarray:
 def _used_categories(table: _Table) -> tuple[np.ndarray, list[str]]:
     """The ids of the categories that become classes, and notes about the others."""
     counts = _counts(table)
-    used = np.flatnonzero(counts[0] + counts[2])
+    class_ids = np.flatnonzero(counts[0] + counts[2])
     notes = []
     if len(table.categories) != CATEGORIES:
         notes.append(f"{len(table.categories)} categories, not the benchmark's {CATEGORIES}: ids may mean others here")
@@ -189,7 +189,7 @@ def _used_categories(table: _Table) -> tuple[np.ndarray, list[str]]:
         images = f"their {counts[1, test_only].sum():,} images are left out"
         names = _category_names(table, test_only)
         notes.append(f"{test_only.size} categories have test images but no training images, {images}: {names}")
-    return used, notes
+    return class_ids, notes
 
 
 def _category_names(table: _Table, ids: np.ndarray) -> str:

@@ -25,7 +25,7 @@ from dazle.features.feature_set import FeatureSet, Places, check
 
 BATCH = 32
 PACKAGES = ("torch", "torchvision", "pillow")
-TOLERANCE = 1  # cell; a part often lies near the edge of its cell
+TOLERANCE = 1  # cells; many parts are near the edge of their cell
 Progress = Callable[[str, int, int], object]  # called with (name of the stage, images done, all images)
 
 

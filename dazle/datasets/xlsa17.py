@@ -88,9 +88,9 @@ def first_file(*candidates: Path) -> Path | None:
 
 def _image_list(folder: Path) -> Path:
     """`res101.mat` of the folder; CUB's standard split has none and uses that of the xlsa17 folder beside it."""
-    own = folder / "res101.mat"
-    beside = folder.parent.parent / "xlsa17" / "data" / folder.name / "res101.mat"
-    return first_file(own, beside) or own
+    path = folder / "res101.mat"
+    fallback = folder.parent.parent / "xlsa17" / "data" / folder.name / "res101.mat"
+    return first_file(path, fallback) or path
 
 
 def _labels(file: MatFile, classes: int) -> np.ndarray:

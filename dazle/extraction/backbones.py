@@ -118,7 +118,7 @@ def _torchvision_classifier(name: str) -> _Parts:
 
 @cache
 def _torchvision() -> Any:
-    """The package torchvision. If its operators were built for another torch, importing it needs stand-ins for them."""
+    """The package torchvision. If it was built for another torch, its operators are missing; stubs let it import."""
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:

@@ -1,8 +1,8 @@
 """Region attention (weights alpha over the regions of an image) and attribute attention (weights beta of attributes).
 
 Each choice of `model.region_attention` and `model.attribute_attention` that has weights is one function, registered
-under its name. Attribute features h_a = sum_r alpha_ar f_r are used linearly only. So the functions take the products
-v_a' W f_r and sum these over regions with the weights alpha; h_a is never computed.
+under its name. The model is linear in the attribute features h_a = sum_r alpha_ar f_r. So region attention takes the
+products v_a' W f_r and sums them over regions with the weights alpha, and h_a is never computed.
 """
 
 from collections.abc import Callable

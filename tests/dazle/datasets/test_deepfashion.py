@@ -307,8 +307,8 @@ def test_an_unknown_choice_of_class_vectors_is_refused(archive: Path) -> None:
 def test_too_few_seen_categories_for_folds_are_refused(archive: Path) -> None:
     for file in (CATEGORY, EVAL, ATTRIBUTE):
         _, header, *lines = (archive / file).read_text().splitlines()
-        kept = [line for line in lines if line.startswith(("img/Anorak", "img/Blazer", "img/Bomber"))]
-        (archive / file).write_text("\n".join([str(len(kept)), header, *kept]) + "\n")
+        remaining = [line for line in lines if line.startswith(("img/Anorak", "img/Blazer", "img/Bomber"))]
+        (archive / file).write_text("\n".join([str(len(remaining)), header, *remaining]) + "\n")
     with pytest.raises(InputError, match="2 seen classes are too few for 3 class folds"):
         read(archive)
 
