@@ -143,4 +143,6 @@ def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) 
     for key in overrides:
         rows = [variant.name for variant in variants if key in variant.changes]
         if rows:
-            raise InputError(f"--set {key} overrides what {', '.join(rows)} change; choose other rows with --variants")
+            raise InputError(
+                f"--set {key} overrides the change of {', '.join(rows)}; choose other rows with --variants"
+            )

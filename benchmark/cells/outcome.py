@@ -16,7 +16,7 @@ from dazle.files import write_atomic
 class StudySummary(Strict):
     """The numbers of a study that a manifest and the tables hold; values in percent.
 
-    None where the trial in question is not complete. `tuned`: the name of its row in a run.
+    A value is None if no such trial is complete. `tuned`: the name of its row in a run.
     """
 
     study: str

@@ -54,7 +54,7 @@ SCHEDULE = ("training.epochs", "training.precision")
 
 
 def _check_equal_effort(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """InputError if the studies differ in their number of trials, or in what a trial measures and costs."""
+    """InputError if the studies differ in their number of trials, or in the conditions of a trial."""
     first = outcomes[0]
     first_of_dataset: dict[str, Outcome] = {}
     for outcome in outcomes:

@@ -37,7 +37,7 @@ class Objective:
         seeds: Sequence[tuple[str | int, ...]],
         device: torch.device,
     ) -> None:
-        """`settings`: the row's own, for what is not in `space`; `seeds`: one a repetition, from `tuning_seed`."""
+        """`settings`: the row's own, for all that `space` leaves out; `seeds`: one a repetition, from `tuning_seed`."""
         self.features = without_test(features)
         self.phases = [validation_phase(self.features, fold) for fold in range(1, folds + 1)]
         self.settings, self.space, self.metric, self.device = settings, space, metric, device

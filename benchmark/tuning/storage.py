@@ -25,7 +25,7 @@ from dazle.errors import InputError
 # The time between two heartbeats of a trial in a database, and the time without one after which it counts as dead.
 HEARTBEAT_SECONDS, SILENCE_SECONDS = 10, 30
 OPENINGS = 4
-# How often the parameters of a killed trial are queued again: they may be what kills the worker.
+# How often the parameters of a killed trial are queued again; they may be the reason that the worker dies.
 RETRIES = 2
 
 # Parts of Optuna used here are experimental; the tests of this room cover them.

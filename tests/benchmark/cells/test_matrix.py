@@ -1,4 +1,4 @@
-"""A cell is its settings: what can change a result is in the id, what cannot is not."""
+"""A cell is its settings: everything that can change a result is in its id, and nothing else."""
 
 from dataclasses import fields, replace
 
@@ -65,7 +65,7 @@ def test_overriding_a_setting_with_its_own_value_is_the_same_cell(cub: Dataset) 
 
 def test_a_row_whose_change_is_overridden_is_refused(cub: Dataset) -> None:
     conditions = replace(CONDITIONS, overrides={"model.region_attention": "max"})
-    with pytest.raises(InputError, match=r"--set model.region_attention overrides what uniform change"):
+    with pytest.raises(InputError, match=r"--set model.region_attention overrides the change of uniform"):
         expand([find("dazle"), find("uniform")], [cub], 1, conditions)
 
 

@@ -64,7 +64,7 @@ def own_settings(settings: Settings = QUICK) -> optuna.trial.FixedTrial:
 
 def real(folder: str) -> FeatureSet:
     """The real splits and class vectors. The labels of CUB, SUN and AWA2 come with `res101.mat`, which is not here:
-    those are dealt out evenly among the classes of each part, so that every index is real and every fold can be made.
+    those are drawn evenly from the classes of each part, so that every index is real and every fold exists.
     """
     splits = read_splits(SHARED / folder)
     assert splits.seen is not None and splits.unseen is not None

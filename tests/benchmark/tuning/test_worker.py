@@ -1,4 +1,4 @@
-"""Workers share a study: no point twice, nothing lost with a worker that dies, the budget kept to the trial."""
+"""Workers share a study: no point twice, no trial lost with a worker that dies, and exactly the budget's trials."""
 
 import os
 import signal
