@@ -1,1 +1,1 @@
-"""What is compared: the registry of variants and the suites made of them. Imports `dazle` alone."""
+"""The registry of variants, and the suites made of them. Imports `dazle` alone."""

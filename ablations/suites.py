@@ -1,16 +1,18 @@
-"""Suites: which rows, in the order of the table, on which datasets, with how many seeds."""
+"""Suites: the variants of a table in its order, with datasets and seeds."""
 
-import difflib
 from dataclasses import dataclass
 
 from ablations.variants import AXES, VARIANTS
 from dazle.config import DATASETS
-from dazle.errors import InputError
+from dazle.errors import unknown
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Seconds and cells of a suite on this machine: `python -m benchmark run --suite NAME --dry-run`."""
+    """An ordered set of variants with datasets and seeds.
+
+    The time it takes on this machine: `python -m benchmark run --suite NAME --dry-run`.
+    """
 
     name: str
     about: str
@@ -51,8 +53,7 @@ SUITES = {
 
 
 def find(name: str) -> Suite:
-    """The suite of that name; InputError names the nearest one."""
+    """The suite of that name. Raises InputError, which gives the nearest name."""
     if name not in SUITES:
-        near = difflib.get_close_matches(name, SUITES, n=1, cutoff=0)
-        raise InputError(f"unknown suite {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list suites)")
+        raise unknown("suite", name, SUITES, "all: python -m benchmark list suites")
     return SUITES[name]

@@ -1,16 +1,15 @@
-"""The registry: a variant is the full model with named changes.
+"""The registry of variants: each is the full model with named changes.
 
-To add one, add an entry below; with an axis it joins the suite `ablations`, is tested by the contract tests, and stands
-in the table. Whoever reads an entry sees what the row takes away, and the report prints that same change.
+To add a variant, add an entry below. An entry with an axis joins the suite `ablations` and its table, and the contract
+tests cover it. The report prints the changes exactly as the entry gives them.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dazle.config import Settings
-from dazle.errors import InputError
+from dazle.errors import unknown
 
 AXES = (
     "region attention",
@@ -25,7 +24,7 @@ AXES = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: `changes` (dotted setting -> value) to the full model; `axis` None where it changes several at once."""
+    """One row: `changes` (dotted setting -> value) to the full model; `axis` is None if it changes several at once."""
 
     name: str
     axis: str | None
@@ -34,11 +33,11 @@ class Variant:
 
     @property
     def change(self) -> str:
-        """What the row changes, as the table prints it; empty for the full model."""
-        return "; ".join(f"{key} = {_shown(value)}" for key, value in self.changes.items())
+        """The changes as the table prints them; empty for the full model."""
+        return "; ".join(f"{key} = {_text(value)}" for key, value in self.changes.items())
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
@@ -46,7 +45,7 @@ VARIANTS: dict[str, Variant] = {}
 
 
 def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]) -> None:
-    """Adds a variant. ValueError for a name taken, an axis unknown, or settings that another variant has already."""
+    """Adds a variant. Raises ValueError if another has its name or its settings, or if the axis is unknown."""
     if name in VARIANTS:
         raise ValueError(f"variant {name!r} is registered already")
     if axis is not None and axis not in AXES:
@@ -59,12 +58,9 @@ def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]
 
 
 def find(name: str) -> Variant:
-    """The variant of that name; InputError names the nearest one."""
+    """The variant of that name. Raises InputError, which gives the nearest name."""
     if name not in VARIANTS:
-        near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0)
-        raise InputError(
-            f"unknown variant {name!r}; the nearest is {near[0]!r} (all: python -m benchmark list variants)"
-        )
+        raise unknown("variant", name, VARIANTS, "all: python -m benchmark list variants")
     return VARIANTS[name]
 
 
@@ -109,14 +105,14 @@ register("fixed-word-vectors", "attribute semantics", "word vectors not trained"
 register("random-vectors", "attribute semantics", "random vectors, trained", {"model.semantics": "random"})
 register("one-hot", "attribute semantics", "an own vector each, trained", {"model.semantics": "one-hot"})
 
-# A row that starts from vectors of that name is left out on datasets whose features do not have them.
+# The row is left out on datasets whose features have no vectors of this name.
 register("glove", "attribute semantics", "GloVe vectors, trained", {"model.semantics": "glove"})
 
 register("ranking", "class loss", "pairwise ranking", {"loss.class_loss": "ranking"})
 
 register("raw-regions", "region normalisation", "regions keep their length", {"model.normalise_regions": False})
 
-# The rows of the paper's Table 1 that turn several switches at once.
+# The rows of the paper's Table 1 that change several settings at once.
 register("uniform-uncalibrated", None, "no attention, no calibration", UNIFORM | UNGATED | UNCALIBRATED)
 register("dense-uncalibrated", None, "region attention alone", UNGATED | UNCALIBRATED)
 register("uniform-calibrated", None, "calibration alone", UNIFORM | UNGATED)

@@ -1,4 +1,4 @@
-"""Where a number came from: versions, commit, hardware; and the memory that a cell needed."""
+"""The machine: its environment as records hold it, memory, devices, and the default number of workers."""
 
 import os
 import platform
@@ -7,16 +7,22 @@ import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dazle.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda"]
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "h5py", "pydantic")
 
 
 @cache
-def describe() -> dict[str, Any]:
-    """Everything about this process's surroundings that belongs into a record; asked once."""
+def describe(device: str) -> dict[str, Any]:
+    """The environment of a process that trains on `device` (`cpu` or `cuda`), as records hold it; read once.
+
+    `device` in the result is the name of the GPU, None on a CPU: to read the name initialises CUDA, which takes seconds
+    and GPU memory in every worker.
+    """
     import torch
 
     from benchmark import __version__
@@ -31,7 +37,7 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "cuda": torch.version.cuda,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device": torch.cuda.get_device_name() if device == "cuda" else None,
     }
 
 
@@ -43,7 +49,7 @@ def _version(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The commit of this code, with `+` where the work tree differs from it; None outside a checkout."""
+    """The commit of this code, with `+` if the work tree differs from it; None outside a checkout."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
@@ -54,12 +60,12 @@ def commit() -> str | None:
         return None
 
 
-def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True).stdout.strip()
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def processor() -> str:
-    """The processor's name, as Linux states it where it does."""
+    """The name of the processor; on other systems than Linux what Python knows of it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -69,8 +75,10 @@ def processor() -> str:
 
 
 def reset_peak_memory() -> None:
-    """Starts a new measurement of the peak resident memory of this process; Linux only, elsewhere the peak is of
-    the whole process."""
+    """Starts a new measurement of the peak resident memory of this process.
+
+    Linux only; on other systems the peak is that since the process started.
+    """
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -90,24 +98,22 @@ def peak_memory() -> int:
 
 
 def available_memory() -> int:
-    """Bytes that can be taken without swapping."""
+    """Bytes that are free without swapping."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def default_workers(device: str, threads: int) -> int:
-    """As many as the cores carry; one on a GPU."""
+    """One worker for every `threads` cores; one on a GPU."""
     if device == "cuda":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // threads)
 
 
-def choose_device(choice: str) -> str:
-    """`cpu` or `cuda`, what `auto` finds here. Raises InputError where there is no GPU, or for another word."""
-    if choice not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device {choice!r} is not one of auto, cpu, cuda")
+def choose_device(choice: Device) -> str:
+    """`cpu` or `cuda`; for `auto` the GPU if there is one. Raises InputError for `cuda` without a GPU."""
     if choice == "cpu" or (choice == "auto" and not has_gpu_driver()):
         return "cpu"
     import torch
@@ -120,6 +126,6 @@ def choose_device(choice: str) -> str:
 
 
 def has_gpu_driver() -> bool:
-    """Whether torch has to be asked for a GPU: Linux has none without one of these, and torch loads for long."""
+    """Whether the machine may have a GPU: on Linux it has none without one of these. Importing torch takes long."""
     drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
     return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)

@@ -1,5 +1,5 @@
-"""The method: dense attribute attention for zero-shot learning (Huynh & Elhamifar, CVPR 2020).
+"""The DAZLE method: dense attribute attention for zero-shot learning (Huynh & Elhamifar, CVPR 2020).
 
-Imports nothing of `ablations`, `benchmark` or `reports`. Nothing is imported here, so that what needs only the
-settings never waits for torch.
+Also everything that every method needs: features, datasets, training, metrics. Imports none of `ablations`,
+`benchmark` and `reports`. This file imports nothing, so that reading the settings does not import torch.
 """

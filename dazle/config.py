@@ -1,21 +1,19 @@
-"""What a training is told: settings of the model, the loss and the training, and one preset a dataset.
+"""Settings of the model, the loss and the training, and one preset for each dataset.
 
-Every default is the paper's value on CUB; a preset states only what the paper does differently on its dataset.
-Settings are frozen and validated, and are addressed by dotted names (`loss.lambda`, `training.epochs`), which is how
-variants and `--set` change them.
+Every default is the paper's value on CUB; a preset holds only what the paper does differently on its dataset. Settings
+are frozen and validated. Variants and `--set` change them by their dotted names (`loss.lambda`, `training.epochs`).
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from dazle.errors import InputError
+from dazle.errors import InputError, problem, unknown
 
 DATASETS = ("cub", "sun", "awa2", "deepfashion")
-# Attribute vectors that every dataset can have, so no file's vectors can have these names.
+# Attribute vectors that are made for every dataset; vectors of a file cannot have these names.
 MADE_SEMANTICS = ("random", "one-hot")
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -24,14 +22,14 @@ Margin = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Range:
-    """What tuning tries of a setting: `low` to `high`, both included, whole numbers where both are."""
+    """The values of a setting that tuning tries: `low` to `high`, both included; whole numbers if both are."""
 
     low: float
     high: float
     log: bool = False
-    # Whether low and high are factors of the row's own value: where that differs by orders between datasets.
+    # Whether low and high are factors of the row's own value, which differs by orders of magnitude between datasets.
     relative: bool = False
-    # A setting without which this one does nothing: where that is 0, this one is not tuned.
+    # The setting that this one depends on: if it is 0, this one has no effect and is not tuned.
     needs: str | None = None
 
 
@@ -40,11 +38,11 @@ class _Frozen(BaseModel):
 
 
 class ModelSettings(_Frozen):
-    """How class scores come out of regions (formulas: `dazle/method/attention.py`)."""
+    """From regions to class scores (formulas: `dazle/method/attention.py`)."""
 
     region_attention: Literal["dense", "uniform", "shared", "max", "sparse"] = "dense"
     attribute_attention: Literal["sigmoid", "none", "softmax"] = "sigmoid"
-    # What v_a starts from: the name of vectors in the feature file, or `random` or `one-hot`.
+    # The initial v_a: the name of vectors in the feature file, or `random` or `one-hot`.
     semantics: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "word2vec"
     train_semantics: bool = True
     renormalise_semantics: bool = False
@@ -65,14 +63,14 @@ class LossSettings(_Frozen):
 class TrainingSettings(_Frozen):
     """Optimiser (RMSprop), batches and schedule."""
 
-    # No range: a curve has every epoch up to this one, and validation chooses among them.
+    # Not tuned: the curve has every epoch up to this one, and validation chooses one of them.
     epochs: PositiveInt = 20
     batch_size: Annotated[PositiveInt, Range(16, 128, log=True)] = 50
     balanced_batches: bool = False
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(0.1, 10.0, log=True, relative=True)] = 1e-4
     weight_decay: Annotated[Weight, Range(1e-6, 1e-2, log=True)] = 1e-4
     momentum: Annotated[float, Field(ge=0, lt=1), Range(0.0, 0.95)] = 0.9
-    # A curve has a point every so many steps; None: one at the end of each epoch.
+    # Steps from one point of the curve to the next; None: one point at the end of each epoch.
     evaluate_every: PositiveInt | None = None
     precision: Literal["float32", "bf16"] = "float32"
 
@@ -99,30 +97,29 @@ class MethodSettings(_Frozen):
     def ranges(self) -> dict[str, Range]:
         """The ranges that are declared beside the defaults above, under the dotted names of their settings."""
         return {
-            f"{group}.{field.alias or name}": each
+            f"{group}.{field.alias or name}": value
             for group, settings in self
             for name, field in type(settings).model_fields.items()
-            for each in field.metadata
-            if isinstance(each, Range)
+            for value in field.metadata
+            if isinstance(value, Range)
         }
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """These settings with `changes` (dotted name -> value) applied and validated.
+        """These settings with `changes` (dotted name -> value), validated.
 
-        Raises InputError, naming the key and the nearest valid one, or the value and what is allowed.
+        Raises InputError: it names an unknown key and the nearest valid one, or a value and what is allowed.
         """
-        known = self.flat()
+        names = self.flat()
         nested = self.model_dump(by_alias=True)
         for key, value in changes.items():
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1, cutoff=0)
-                raise InputError(f"unknown setting {key!r}; the nearest is {near[0]!r}")
+            if key not in names:
+                raise unknown("setting", key, names)
             group, name = key.split(".")
             nested[group][name] = value
         try:
             return type(self).model_validate(nested)
         except ValidationError as error:
-            raise InputError(_first_problem(error)) from None
+            raise InputError(f"setting {problem(error, depth=2)}") from None
 
 
 class Settings(MethodSettings):
@@ -133,14 +130,7 @@ class Settings(MethodSettings):
     training: TrainingSettings = TrainingSettings()
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    # Union members are appended to the place of the problem; the setting is its first two parts.
-    key = ".".join(str(part) for part in problem["loc"][:2])
-    return f"setting {key} = {problem['input']!r} is not valid: {problem['msg']}"
-
-
-# What the paper and its released notebooks do differently from the defaults above.
+# Where the paper and its released notebooks differ from the defaults above.
 PRESETS: dict[str, dict[str, Any]] = {
     "cub": {},
     "sun": {"training.balanced_batches": True, "training.epochs": 100},
@@ -149,7 +139,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "training.momentum": 0.0,
         "model.renormalise_semantics": True,
     },
-    # One epoch is some 4,000 steps, so its curve has a point every 200 of them.
+    # One epoch has some 4,000 steps, so the curve has a point every 200 of them.
     "deepfashion": {"training.balanced_batches": True, "training.epochs": 1, "training.evaluate_every": 200},
 }
 

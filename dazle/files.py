@@ -1,4 +1,4 @@
-"""Writing so that no half-written file is ever read as whole."""
+"""Atomic writing of files: a reader sees the old content or the new content, never a part of it."""
 
 import glob
 import os
@@ -7,10 +7,9 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Writes `content` (text as UTF-8) beside `path`, flushes it to the disk, and renames it over `path`.
+    """Writes `content` (text as UTF-8) to a temporary file, flushes it to disk, and renames it to `path`.
 
-    Whoever reads sees the old file or the new one. A process that dies in between leaves a file ending in `.tmp`.
-    An OSError of the system names `path`.
+    A process that is killed meanwhile leaves a file that ends in `.tmp`. An OSError names `path`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +30,6 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Removes what writers of `path` left that died; for whoever knows that nobody else writes it now."""
+    """Removes the temporary files of killed writers of `path`. No process may be writing `path` meanwhile."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         temporary.unlink(missing_ok=True)

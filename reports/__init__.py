@@ -1,1 +1,1 @@
-"""Turns a data frame of records into what people read; knows records only by their columns."""
+"""Tables, figures and a page from the data frame of records, which it knows by its columns only."""

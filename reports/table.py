@@ -1,7 +1,7 @@
-"""One table object: what is said is decided once, and four writers (`reports/writers`) say it.
+"""The table object, which the writers of `reports/writers` print as Markdown, LaTeX, HTML or CSV.
 
-The rule a caller must know: everything here is unescaped text and raw numbers. Rounding, escaping, marks and footnote
-letters are the writers' business, so a name is never escaped twice and a CSV never holds a rounded value.
+The rule a caller must know: a table holds unescaped text and raw numbers. The writers round, escape, and add marks and
+footnote letters, so no name is escaped twice and no CSV holds a rounded value.
 
     table = Table(
         name="tuned", caption="SIMULATED features. ...",
@@ -24,16 +24,18 @@ from string import ascii_lowercase
 from typing import Literal
 
 DASH = "—"
-# How many characters are printed of a name and of a paragraph; nothing that the project itself says is as long.
+# The fields of a cell that are numbers.
+NUMBERS = ("value", "spread", "low", "high", "smallest", "largest")
+# The most characters that are printed of a name and of a paragraph; no text of the project itself is as long.
 LONGEST_NAME, LONGEST = 240, 2000
-# Controls that turn the direction of what follows them: a name must not reorder the line that it stands in.
+# Controls that turn the direction of the text after them: a name must not reorder its line.
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Controls, halves of surrogate pairs, and what Unicode has not assigned.
+# Controls, halves of surrogate pairs, and code points that Unicode has not assigned.
 UNPRINTABLE = ("Cc", "Cs", "Cn")
 
 
 class Mark(Enum):
-    """What a cell's number needs said beside it: the symbol after it (bold for the best) and its meaning below."""
+    """A mark of a cell's number: the symbol printed after it (BEST is bold instead) and its meaning below the table."""
 
     BEST = ("", "bold: the best of its column")
     TIED = ("‡", "not told from the best of its column (paired t test with Holm over the rows, 5 %)")
@@ -45,17 +47,17 @@ class Mark(Enum):
 
     @property
     def legend(self) -> str:
-        """The line below a table in which the mark stands."""
+        """The line that explains the mark below the table."""
         return f"{self.symbol}: {self.meaning}" if self.symbol else self.meaning
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `group` is the header above it (a dataset, say); columns of one group stand side by side.
+    """A column. `group` is a header above several neighbouring columns (a dataset, for example).
 
-    `digits` after the point and `signed` (+1.0) hold for its numbers; where `bounded`, as p values are, a number too
-    small for its digits is printed as `<0.001` rather than as zero. In a `grouped` text column Markdown and LaTeX leave
-    repetitions blank; HTML and CSV, where rows may be sorted, print every one.
+    `digits` (after the point) and `signed` (+1.0) format its numbers. `bounded` is for p values: a number too small for
+    the digits is printed as `<0.001` instead of as zero. In a `grouped` text column Markdown and LaTeX leave a repeated
+    text blank; HTML and CSV, whose rows may be sorted, print it.
     """
 
     name: str
@@ -68,21 +70,25 @@ class Column:
 
     @property
     def title(self) -> str:
-        """Its name in one line, group first."""
+        """Group and name in one line."""
         return f"{self.group} {self.name}".strip()
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with its spread (one standard deviation) or its interval, or a text; neither is a dash.
+    """A number or a text; a cell without either is printed as a dash.
 
-    `notes` become footnotes, each printed once a table however many cells refer to it. NaN counts as no value.
+    A number may have a `spread` (one standard deviation), the bounds `low` and `high` of its 95 % interval, and the
+    `smallest` and `largest` of the values that it is the mean of. NaN counts as no value. `notes` become footnotes; a
+    table prints a note once, however many cells have it.
     """
 
     value: float | None = None
     spread: float | None = None
     low: float | None = None
     high: float | None = None
+    smallest: float | None = None
+    largest: float | None = None
     text: str | None = None
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
@@ -90,18 +96,21 @@ class Cell:
     def __post_init__(self) -> None:
         if self.value is not None and self.text is not None:
             raise ValueError("a cell has a value or a text, not both")
-        for name in ("value", "spread", "low", "high"):
-            given = getattr(self, name)
-            # Numbers out of data frames: what pandas calls missing, and numpy's floats.
-            object.__setattr__(self, name, None if given is None or math.isnan(given) else float(given))
+        for name in NUMBERS:
+            number = getattr(self, name)
+            # Numbers from data frames: NaN is a missing value, and numpy's floats become Python's.
+            object.__setattr__(self, name, None if number is None or math.isnan(number) else float(number))
 
     @property
     def symbols(self) -> str:
-        """The symbols of its marks, in the order of `Mark`."""
+        """The symbols of the marks, in the order of `Mark`."""
         return "".join(mark.symbol for mark in Mark if mark in self.marks)
 
-    def shown(self, column: Column) -> str:
-        """Unescaped text without marks and footnotes: `62.0 ± 2.0`, `-1.0 [-2.0, 0.0]`, `dazle`, `—`."""
+    def format(self, column: Column) -> str:
+        """Unescaped text without marks and footnotes.
+
+        `62.0 ± 2.0`, `-1.0 [-2.0, 0.0]` (interval), `+0.8 (0.0 to +1.6)` (smallest to largest), `dazle`, `—`.
+        """
         if self.text is not None:
             return clean(self.text, LONGEST_NAME)
         if self.value is None:
@@ -111,12 +120,14 @@ class Cell:
             parts.append(f"± {self.spread:.{column.digits}f}")
         if self.low is not None and self.high is not None:
             parts.append(f"[{_rounded(self.low, column)}, {_rounded(self.high, column)}]")
+        if self.smallest is not None and self.largest is not None:
+            parts.append(f"({_rounded(self.smallest, column)} to {_rounded(self.largest, column)})")
         return " ".join(parts)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Cells in the order of the columns; `key` is what the row is of (a variant), for links and tests."""
+    """Cells in the order of the columns; `key` names the row (a variant, for example), for links and tests."""
 
     key: str
     cells: tuple[Cell, ...]
@@ -124,10 +135,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `name`: letters, digits and hyphens, for file names and labels (`slug` makes one of anything).
+    """A table. `name`: letters, digits and hyphens, for file names and labels (`slug` makes a name from any words).
 
-    `notes` stand below it, after what the marks mean and before the footnotes. `constants` are columns of the CSV that
-    hold for every row, such as the source of features, which no number may be parted from.
+    `notes` are printed below the table, after the legend of the marks and before the footnotes. `constants` become
+    columns of the CSV with one value for all rows, such as the source of features.
     """
 
     name: str
@@ -157,36 +168,38 @@ class Table:
 
     @property
     def legend(self) -> list[str]:
-        """What the marks in use mean, then the table's own notes."""
-        used = {mark for row in self.rows for cell in row.cells for mark in cell.marks}
-        return [*(mark.legend for mark in Mark if mark in used), *self.notes]
+        """The meanings of the marks in use, then the notes of the table."""
+        marks = {mark for row in self.rows for cell in row.cells for mark in cell.marks}
+        return [*(mark.legend for mark in Mark if mark in marks), *self.notes]
 
     def repeats(self, row: int, column: int) -> bool:
-        """Whether the cell says what the one above it says, in a grouped column."""
+        """Whether the cell equals the cell above it, in a grouped column."""
         above = self.rows[row - 1].cells[column] if row else None
         return self.columns[column].grouped and self.rows[row].cells[column] == above
 
 
 def gap(reason: str = "") -> Cell:
-    """A dash, with the reason in a footnote where there is something to say."""
+    """A dash, with the reason in a footnote unless it is empty."""
     return Cell(notes=(reason,) if reason else ())
 
 
 def slug(*words: str) -> str:
-    """A table name of any words; where they had to be changed, a hash of them keeps different ones apart."""
+    """A table name from any words; if characters had to be replaced, a hash keeps different words apart."""
     plain = "-".join(words)
     safe = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:40].strip("-")
     return safe if safe == plain else f"{safe}-{hashlib.sha256(plain.encode()).hexdigest()[:8]}".strip("-")
 
 
 def one_line(text: str) -> str:
-    """The text in one printable line: no line breaks, controls or turns of direction."""
-    kept = (c for c in text if c.isspace() or (c not in BIDIRECTIONAL and unicodedata.category(c) not in UNPRINTABLE))
-    return " ".join("".join(kept).split())
+    """The text in one printable line: no line breaks, controls or changes of direction."""
+    printable = (
+        c for c in text if c.isspace() or (c not in BIDIRECTIONAL and unicodedata.category(c) not in UNPRINTABLE)
+    )
+    return " ".join("".join(printable).split())
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """`one_line`, cut where it is longer."""
+    """`one_line`, cut to `longest` characters."""
     line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

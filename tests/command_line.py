@@ -1,7 +1,7 @@
-"""The command line as tests use it.
+"""The command line for tests.
 
-The rule: `benchmark` works in this process, which spares each call the seconds that Python and torch need to start;
-what kills or signals a command starts `command` as a process of its own.
+The rule: `benchmark` runs in this process, which saves the seconds that Python and torch need to start. A test that
+kills or signals a command starts `command` in a process of its own.
 """
 
 import io
@@ -23,14 +23,14 @@ def command(*words: str | Path) -> list[str]:
 
 
 def benchmark(*words: str | Path) -> CompletedProcess[str]:
-    """How the command ended and what it said."""
-    said, told = io.StringIO(), io.StringIO()
-    given = ["benchmark", *map(str, words)]
+    """The exit code and the output of a command."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    arguments = ["benchmark", *map(str, words)]
     with (
-        patch.object(sys, "argv", given), redirect_stdout(said), redirect_stderr(told),
+        patch.object(sys, "argv", arguments), redirect_stdout(stdout), redirect_stderr(stderr),
         pytest.raises(SystemExit) as ended,
     ):  # fmt: skip
         main()
     code = ended.value.code
     assert isinstance(code, int | None)
-    return CompletedProcess(given, code or 0, said.getvalue(), told.getvalue())
+    return CompletedProcess(arguments, code or 0, stdout.getvalue(), stderr.getvalue())

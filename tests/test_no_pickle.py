@@ -172,7 +172,7 @@ def test_a_pickle_in_disguise_is_refused_and_not_run(
 @pytest.mark.parametrize("disguise", DISGUISES)
 def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path: Path) -> None:
     from benchmark.cells.records import read_record
-    from dazle.datasets.xlsa17 import semantics_beside
+    from dazle.datasets.npy_semantics import find_word2vec
     from dazle.datasets.xlsa17_splits import read_splits
     from dazle.errors import InputError
     from dazle.extraction.backbones import _load
@@ -184,7 +184,7 @@ def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path
         (tmp_path / name).write_bytes(content)
     for attempt in (
         lambda: read_splits(tmp_path),
-        lambda: semantics_beside([tmp_path], 5),
+        lambda: find_word2vec([tmp_path], 5),
         lambda: read_record(tmp_path / "00000000000000000000.json"),
         lambda: read_image(tmp_path / "image.jpg"),
         lambda: _load(torch.nn.Linear(1, 1), tmp_path / "weights.pth"),  # past the hash, which alone refuses it

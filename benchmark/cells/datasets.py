@@ -1,4 +1,4 @@
-"""Which features a run uses: real ones, or simulated ones, never both."""
+"""The datasets of a run, by name and source: real features or simulated ones, never both."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,45 +7,41 @@ from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
 from dazle.config import DATASETS, preset
-from dazle.errors import InputError
+from dazle.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from dazle.features.feature_set import FeatureSet
 
-SOURCES = ("auto", "real", "simulated")
 
-
-def data_folder(given: Path | None) -> Path:
-    """The folder of prepared features: `--data`, else $DAZLE_DATA, else `data`."""
-    return given or Path(os.environ.get("DAZLE_DATA") or "data")
+def data_folder(option: Path | None) -> Path:
+    """The folder of prepared features: `option` (--data), else $DAZLE_DATA, else `data`."""
+    return option or Path(os.environ.get("DAZLE_DATA") or "data")
 
 
 def feature_path(folder: Path, name: str) -> Path:
-    """Where the prepared features of that name lie; `name` has been checked."""
+    """The path of the prepared features of that name; `name` has been checked."""
     return folder / f"{name}.h5"
 
 
 def resolve(
     names: Sequence[str] | None, suite_datasets: Sequence[str], source: str, folder: Path
 ) -> tuple[list[Dataset], list[str]]:
-    """The datasets of a run and lines that say what was left out and why.
+    """The datasets of a run, and a note for each one that is left out.
 
-    `auto`: the named or the suite's own datasets that are prepared in `folder` as real; where none is, the simulated
-    ones: prepared as such (`cub-full`), or made on the fly. A dataset that was named and cannot be had from that source
-    raises InputError, so that a table never mixes the two.
+    `auto`: the real ones among `names` (or the suite's own) that are prepared in `folder`; if there are none, the
+    simulated ones, prepared (`cub-full`) or simulated when they are loaded. Raises InputError for a named dataset that
+    the source does not have: a table never mixes the two.
     """
-    if source not in SOURCES:
-        raise InputError(f"--source {source!r} is not one of {', '.join(SOURCES)}")
-    wanted = list(dict.fromkeys(names)) if names else list(suite_datasets)
-    _check_known(wanted, folder)
-    files = [feature_path(folder, name) for name in wanted]
+    requested = list(dict.fromkeys(names)) if names else list(suite_datasets)
+    _check_known(requested, folder)
+    files = [feature_path(folder, name) for name in requested]
     prepared = {path.stem: _prepared(path) for path in files if path.is_file()}
     real = [name for name in prepared if prepared[name].source == "real"]
     if source == "auto":
         source = "real" if real else "simulated"
     if source == "simulated":
-        return [_simulated(name, prepared.get(name), folder) for name in wanted], []
-    missing = [name for name in wanted if name not in real]
+        return [_simulated(name, prepared.get(name), folder) for name in requested], []
+    missing = [name for name in requested if name not in real]
     if missing and (names or not real):
         raise InputError(_not_real(missing[0], prepared, folder))
     notes = [f"{name} is left out: it is not prepared in {folder}" for name in missing]
@@ -65,15 +61,10 @@ def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
 
 
 def _check_known(wanted: Sequence[str], folder: Path) -> None:
-    import difflib
-
     known = sorted({*DATASETS, *(path.stem for path in folder.glob("*.h5"))})
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise InputError(
-                f"unknown dataset {name!r}; the nearest is {near[0]!r} (known: {', '.join(known)}; folder {folder})"
-            )
+            raise unknown("dataset", name, known, f"folder {folder}")
 
 
 def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:
@@ -83,8 +74,7 @@ def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:
         return prepared
     if name not in simulated.SHAPES:
         raise InputError(
-            f"{name!r} ({feature_path(folder, name)}) is real; simulated features there are of "
-            f"{', '.join(simulated.SHAPES)}"
+            f"{name!r} ({feature_path(folder, name)}) is real; the simulated datasets are {', '.join(simulated.SHAPES)}"
         )
     shape = simulated.SHAPES[name]
     return Dataset(
@@ -130,9 +120,9 @@ _loaded: "dict[tuple[str, Path | None], FeatureSet]" = {}
 
 
 def load_features(name: str, file: Path | None, memory: int) -> "FeatureSet":
-    """Opened once a worker and one dataset at a time, in memory where it fits there, else read as it is needed.
+    """The features of a dataset: in memory if they fit into `memory` bytes, else read batch by batch.
 
-    All phases of a cell and all cells that follow share it.
+    A process keeps the last dataset that it loaded, for all phases and cells that follow.
     """
     key = (name, file)
     if key not in _loaded:
@@ -154,6 +144,6 @@ def _open(name: str, file: Path | None, memory: int) -> "FeatureSet":
     features = open_features(file)
     if features.regions.nbytes <= memory:
         return replace(features, regions=CachedRegions(features.regions))
-    # Training and evaluation each read ahead; the rest is for the batches in use (`runner.least_memory`).
+    # Training and evaluation each read ahead; the rest is for the batches in use (`plan.least_memory`).
     features.regions.read_ahead = min(features.regions.read_ahead, memory // 8)
     return features

@@ -1,23 +1,23 @@
-"""Who may write what in an output folder that several runners share.
+"""The locks of an output folder that several runs share: one a cell, and one for the manifest.
 
-Locks are of the system (flock): it lets go of them when a process dies, however it dies.
+They are the system's locks (flock), which it releases when their process dies in any way.
 """
 
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# A manifest is read, merged and written in milliseconds; whoever holds it for so long is stuck.
+# A manifest is read, merged and written in milliseconds; a process that holds the lock for so long is stuck.
 MANIFEST_PATIENCE_SECONDS = 60.0
 
 
 def cell_lock(out: Path, cell_id: str) -> FileLock:
-    """Held by whoever trains the cell or writes its record; raises Timeout at once where another has it."""
+    """Held while a process trains the cell or writes its record; raises Timeout at once if another process holds it."""
     return _lock(out, cell_id, timeout=0)
 
 
 def manifest_lock(out: Path) -> FileLock:
-    """Held while the manifest is read, merged and written: two runners that start at once must not lose cells."""
+    """Held while the manifest is read, merged and written: two runs that start at once must not lose cells."""
     return _lock(out, "manifest", timeout=MANIFEST_PATIENCE_SECONDS)
 
 
@@ -32,7 +32,7 @@ def _path(out: Path, name: str) -> Path:
 
 
 def is_running(out: Path, cell_id: str) -> bool:
-    """Whether some process holds the cell's lock now."""
+    """Whether a process holds the cell's lock now."""
     if not _path(out, cell_id).exists():
         return False
     try:
@@ -40,5 +40,5 @@ def is_running(out: Path, cell_id: str) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read: nobody can work there the way that it is seen here
+    except OSError:  # a read-only folder: no process trains there
         return False

@@ -1,7 +1,7 @@
 """From a suite to cells: variant x dataset x seed, each with the hash of everything that can change its result.
 
-A cell is its settings: two rows of different suites with equal settings are one cell, and a record found under a cell's
-id is that cell's, whoever made it.
+A cell is its settings: two rows of different suites with equal settings are one cell, and a record under a cell's id is
+that cell's record, whichever run wrote it.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ IDENTITY_VERSION = 1
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a run has to know of a dataset without its regions."""
+    """The properties of a dataset that a run needs before its regions are read."""
 
     name: str
     preset: str
@@ -36,12 +36,12 @@ class Dataset:
     attributes: int
     classes: tuple[int, int]  # seen, unseen
     settings: Settings  # before any variant
-    file: Path | None = None  # None: made on the fly
+    file: Path | None = None  # None: simulated when it is loaded
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What holds for every cell of a run and is part of its identity. `CHANGES_RESULT` of `RunOptions` end up here."""
+    """The part of an identity that all cells of a run share; from the options that are marked `changes_result`."""
 
     overrides: Mapping[str, Any]
     base_seed: int
@@ -51,7 +51,7 @@ class Conditions:
     device: str  # kind: cpu or cuda
 
     def as_dict(self) -> dict[str, Any]:
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
@@ -62,7 +62,7 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a tuned row has its settings from: trial `trial` of a study of `trials` that counted."""
+    """The origin of a tuned row's settings: trial number `trial` of a study with a budget of `trials`."""
 
     study: str
     trial: int
@@ -71,8 +71,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class Cell:
-    """variant x dataset x seed. `identity` is all that `id` hashes; neither the variant's name nor the origin of its
-    settings is in it."""
+    """variant x dataset x seed. `id` is the hash of `identity`, which holds neither the variant's name nor the origin
+    of its settings."""
 
     variant: Variant
     dataset: Dataset
@@ -84,6 +84,11 @@ class Cell:
     @property
     def id(self) -> str:
         return identity_hash(self.identity)
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Row, dataset and seed: the place of the cell in the table."""
+        return self.variant.name, self.dataset.name, self.seed
 
     @property
     def title(self) -> str:
@@ -100,12 +105,12 @@ def expand(variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int,
         _cell(variant, dataset, seed, conditions)
         for dataset in datasets
         for variant in variants
-        if not lacking_semantics(variant, dataset)
+        if not lacks_semantics(variant, dataset)
         for seed in range(seeds)
     ]
 
 
-def lacking_semantics(variant: Variant, dataset: Dataset) -> bool:
+def lacks_semantics(variant: Variant, dataset: Dataset) -> bool:
     """Whether the row itself names attribute vectors that the dataset does not have."""
     return variant.changes.get("model.semantics", "random") not in (*dataset.semantics, *MADE_SEMANTICS)
 
@@ -114,8 +119,8 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
     settings = dataset.settings.changed(variant.changes).changed(conditions.overrides)
     semantics = settings.model.semantics
     if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
-        known = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
-        raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {known}")
+        names = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
+        raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {names}")
     common = conditions.as_dict()
     # The overrides are in the settings already, and a setting that is overridden with its own value changes nothing.
     del common["overrides"]
@@ -134,8 +139,10 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
 
 
 def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:
-    """A row whose change is overridden would no longer be that row."""
+    """InputError if an override replaces the change of a row, which would then carry the wrong name."""
     for key in overrides:
         rows = [variant.name for variant in variants if key in variant.changes]
         if rows:
-            raise InputError(f"--set {key} overrides what {', '.join(rows)} change; choose other rows with --variants")
+            raise InputError(
+                f"--set {key} overrides the change of {', '.join(rows)}; choose other rows with --variants"
+            )

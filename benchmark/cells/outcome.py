@@ -1,27 +1,37 @@
-"""What a study leaves for everybody but `tune`: one JSON a study, raw values of every trial.
+"""The outcome of a tuning study: one JSON a study with the raw values of every trial, and the summary drawn from it.
 
-`run --tuned` and the reports read these and no storage, so a database can be gone by then.
+`run --tuned` and the reports read these files and no storage, so the database of a study may be gone by then.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from benchmark.cells.records import Percent, Strict
-from benchmark.tuning.study import SURPLUS, WHY, Spec, counted
-from dazle.errors import InputError
+from benchmark.cells.records import DatasetName, Percent, Strict, VariantName
+from dazle.errors import InputError, problem
 from dazle.files import write_atomic
 
-STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
+
+class StudySummary(Strict):
+    """The numbers of a study that a manifest and the tables hold; values in percent.
+
+    A value is None if no such trial is complete. `tuned`: the name of its row in a run.
+    """
+
+    study: str
+    variant: VariantName
+    tuned: VariantName
+    dataset: DatasetName
+    objective: str
+    folds: int
+    trials: int
+    pruned: int
+    failed: int
+    best_trial: int | None
+    best_value: float | None
+    default_value: float | None
+    seconds: float
 
 
 class TrialOutcome(Strict):
@@ -35,7 +45,7 @@ class TrialOutcome(Strict):
     epoch: FiniteFloat | None
     seconds: FiniteFloat | None
     params: dict[str, int | FiniteFloat]
-    why: str | None
+    why: str | None  # the reason of a failed or pruned one
 
     @property
     def ended(self) -> bool:
@@ -43,7 +53,7 @@ class TrialOutcome(Strict):
 
 
 class Outcome(Strict):
-    """A study as it stood when `tune` left it. `made_with`: all that its trials share."""
+    """A study as `tune` left it. `made_with`: the conditions and settings that all its trials share."""
 
     version: Literal[1] = 1
     study: str
@@ -58,69 +68,51 @@ class Outcome(Strict):
 
     @property
     def budget(self) -> int:
-        """Trials that count and ended."""
+        """Number of trials that count and ended."""
         return sum(trial.ended for trial in self.trials)
-
-    @property
-    def seconds(self) -> float:
-        """Of all trials, whoever ran them side by side."""
-        return sum(trial.seconds or 0.0 for trial in self.trials)
 
     @property
     def best(self) -> TrialOutcome | None:
         """The complete trial of the highest value, the first of equals."""
-        complete = [trial for trial in self.trials if trial.counts and trial.state == "complete"]
+        complete = [
+            trial for trial in self.trials if trial.ended and trial.state == "complete" and trial.value is not None
+        ]
         return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
-    @property
-    def default_value(self) -> float | None:
-        """What the row's own settings reached; None where their trial is not complete."""
-        own = [trial for trial in self.trials if trial.counts and trial.default and trial.state == "complete"]
-        return own[0].value if own else None
+    def summary(self) -> StudySummary:
+        """Its numbers; `seconds` is the sum over all trials, also of those that ran at the same time."""
+        best, ended = self.best, [trial for trial in self.trials if trial.ended]
+        default_values = [trial.value for trial in ended if trial.default and trial.state == "complete"]
+        return StudySummary(
+            study=self.study,
+            variant=self.variant,
+            tuned=tuned_name(self.variant),
+            dataset=self.dataset,
+            objective=self.objective,
+            folds=self.folds,
+            trials=len(ended),
+            pruned=sum(trial.state == "pruned" for trial in ended),
+            failed=sum(trial.state == "failed" for trial in ended),
+            best_trial=best.number if best else None,
+            best_value=best.value if best else None,
+            default_value=default_values[0] if default_values else None,
+            seconds=sum(trial.seconds or 0.0 for trial in self.trials),
+        )
 
-    def count(self, state: str) -> int:
-        return sum(trial.ended and trial.state == state for trial in self.trials)
+
+def tuned_name(variant: str) -> str:
+    """The name of a variant's tuned row."""
+    return f"{variant}-tuned"
 
 
 def outcome_folder(out: Path, variant: str, dataset: str) -> Path:
-    """Where the outcome of a study and its figures lie; both names have been checked."""
+    """The folder of a study's outcome and figures in the --out of `tune`; both names have been checked."""
     return out / "studies" / dataset / variant
 
 
-def make_outcome(spec: Spec, trials: Sequence[FrozenTrial]) -> Outcome:
-    """From the trials that the storage has."""
-    cell = spec.cell
-    counting = {trial.number for trial in counted(trials)}
-    return Outcome(
-        study=spec.name,
-        variant=cell.variant.name,
-        dataset=cell.dataset.name,
-        source=cell.dataset.source,
-        objective=spec.objective,
-        folds=cell.identity["folds"],
-        made_with=spec.made_with(),
-        space={key: [each.low, each.high, each.log] for key, each in spec.space.items()},
-        trials=[_trial(trial, trial.number in counting) for trial in trials if not trial.user_attrs.get(SURPLUS)],
-    )
-
-
-def _trial(trial: FrozenTrial, counts: bool) -> TrialOutcome:
-    attributes = trial.user_attrs
-    why = attributes.get(WHY)
-    if trial.state == TrialState.FAIL and why is None:
-        again = "" if counts else "; tried again"
-        why = f"its worker died (killed, or out of memory){again}"
-    return TrialOutcome(
-        number=trial.number,
-        state=STATES[trial.state],
-        counts=counts,
-        default=bool(attributes.get("default")),
-        value=trial.value,
-        epoch=attributes.get("epoch"),
-        seconds=trial.duration.total_seconds() if trial.duration else None,
-        params=trial.params,
-        why=why,
-    )
+def figure_folder(out: Path, variant: str, dataset: str) -> Path:
+    """The folder of a study's figures in the output folder of a run with tuned rows."""
+    return out / "figures" / "tuning" / dataset / variant
 
 
 def write_outcome(out: Path, outcome: Outcome) -> Path:
@@ -131,10 +123,8 @@ def write_outcome(out: Path, outcome: Outcome) -> Path:
 
 
 def read_outcome(path: Path) -> Outcome:
-    """Raises InputError, naming file and key, where it is not a whole outcome."""
+    """Raises InputError, naming file and key, if it is not a whole outcome."""
     try:
         return Outcome.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"{path}: {key} is not valid ({problem['msg']}); run `tune` again to write it") from None
+        raise InputError(f"{path}: {problem(error)}; run `tune` again to write it") from None

@@ -1,4 +1,7 @@
-"""What a finished cell leaves: one JSON, raw values and curves, statistics never; validated on writing and reading."""
+"""The record of a cell that ended: one JSON with raw values and curves, never statistics.
+
+Validated when it is made and when it is read.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,10 +18,10 @@ from pydantic import (
 )
 
 from benchmark.cells.matrix import Origin, identity_hash
-from dazle.errors import InputError
+from dazle.errors import InputError, problem
 from dazle.files import write_atomic
 
-# Names become names of files in an output folder; these cannot lead out of it.
+# These names become file names in an output folder and cannot lead out of it.
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
 VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -27,13 +30,13 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
-    """Nothing unknown, nothing changed later."""
+    """Refuses unknown keys, and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LossParts(Strict):
-    """Means over the steps since the point before; None where the part was not in the loss."""
+    """Means over the steps since the previous point; None if the part is not in the loss."""
 
     total: FiniteFloat
     class_: FiniteFloat = Field(alias="class")
@@ -41,9 +44,10 @@ class LossParts(Strict):
 
 
 class Point(Strict):
-    """One evaluation. Percent, but for `margin`s; `correct` counts images per class of the phase at `margin`.
+    """One evaluation. Accuracies in percent; `correct` counts images per class of the phase at `margin`.
 
-    None where no image of a seen class is judged (CUB's standard split), and pointing where no place is known.
+    S, H and AUSUC are None if no image of a seen class is evaluated (CUB's standard split), `pointing` if the features
+    hold no places.
     """
 
     step: NonNegativeInt
@@ -57,7 +61,7 @@ class Point(Strict):
     margin: FiniteFloat
     best_margin: FiniteFloat | None
     best_margin_H: Percent | None
-    seen_unseen: list[tuple[Percent, Percent]] | None = None  # (S, U) along the curve whose area is AUSUC
+    seen_unseen: list[tuple[Percent, Percent]] | None = None  # (S, U) along the curve with area AUSUC
     pointing: Percent | None
     pointing_chance: Percent | None = None
     loss: LossParts
@@ -66,7 +70,7 @@ class Point(Strict):
 
 
 class PhaseRecord(Strict):
-    """One training: its label space (class ids, which of them seen, images judged of each) and its curve."""
+    """One training: its label space (class ids, which of them are seen, images evaluated of each) and its curve."""
 
     name: str
     classes: list[NonNegativeInt]
@@ -91,20 +95,20 @@ class Record(Strict):
     identity: dict[str, Any]
     features: dict[str, Any]
     environment: dict[str, Any]
-    # Of a tuned row. A cell of equal settings is the same one whoever trained it: the manifest says it of every row.
+    # Of a tuned row. Rows with equal settings share this record; the manifest names the study of each tuned row.
     tuned: Origin | None = None
     started: str
     seconds: Seconds
     validation: list[PhaseRecord] = []
     test: PhaseRecord | None = None
     parameters: NonNegativeInt | None = None
-    peak_memory: NonNegativeInt | None = None  # bytes; of all cells that were trained side by side
-    side_by_side: PositiveInt = 1  # so many; seconds are this cell's share
+    peak_memory: NonNegativeInt | None = None  # bytes, of all cells that were trained side by side
+    side_by_side: PositiveInt = 1  # number of cells trained in one step; seconds are this cell's share
     error: str | None = None
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
-        """The id is the hash of the identity, so a record that was changed or moved is not the cell's any more."""
+    def _check_consistency(self) -> Self:
+        """The id is the hash of the identity, so a record that was changed or moved is refused."""
         if self.status == "done" and (self.test is None or not self.test.curve):
             raise ValueError("status is done, but there is no test curve")
         if self.id != identity_hash(self.identity):
@@ -115,23 +119,16 @@ class Record(Strict):
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Atomic; a value that is not finite has been refused by then."""
+    """Atomic; values that are not finite are refused when the record is made."""
     write_atomic(path, record.model_dump_json(by_alias=True))
 
 
-def first_problem(error: ValidationError) -> str:
-    """Which key of a file is wrong, and why."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(map(str, problem["loc"])) or "the file"
-    return f"{key} is not valid ({problem['msg']})"
-
-
 def read_record(path: Path) -> Record:
-    """Raises InputError, naming file, key and value, where the file is not a whole record."""
+    """Raises InputError, naming file and key, if the file is not a whole record of the cell in its name."""
     try:
         record = Record.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}; remove the file and run again") from None
+        raise InputError(f"{path}: {problem(error)}; remove the file and run again") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); remove the file and run again") from None
     if record.id != path.stem:

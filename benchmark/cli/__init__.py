@@ -1,1 +1,1 @@
-"""The command line: what a user types and reads. Imports every room; no room imports it."""
+"""The command line. It imports every room; no room imports it."""

@@ -1,49 +1,52 @@
-"""`python -m benchmark data`: bring features in, say what is there, check that it is whole.
+"""The commands of `data`: import features, list them, check them. Prepared features are the files DATA/NAME.h5.
 
-Prepared features live in one folder as NAME.h5. Everything heavy is imported inside the commands, so that
-`--help` answers at once. Bad input is an InputError; the main command line makes it one line and exit code 2.
+Packages that load slowly are imported inside the commands, so that `--help` answers at once.
 """
 
-import difflib
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from benchmark.cells.options import Option
+from benchmark.cli.options import Group, register
 from benchmark.progress import progress
-from dazle.errors import InputError
+from dazle.errors import InputError, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dazle.features.feature_set import FeatureSet
 
-app = typer.Typer(help="Bring features in, look at them, check them.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Import features, list them, check them.", rich_markup_mode=None)
 
-Folder = Annotated[Path, typer.Option("--data", envvar="DAZLE_DATA", help="Folder of the prepared features.")]
-Prepared = Annotated[str | None, typer.Argument(help="A prepared dataset; all of them where none is named.")]
+DatasetName = Literal["cub", "sun", "awa2", "deepfashion"]
+Folder = Annotated[Path, Option("Folder of the prepared features.", "FOLDER", flag="--data", environment="DAZLE_DATA")]
+Prepared = Annotated[str | None, Option("Prepared dataset.", positional=True, default_text="all of them")]
+AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors start from zero.")]
+Combine = Annotated[Literal["sum", "average"], Option("How the vectors of the words in an attribute's name combine.")]
+Overwrite = Annotated[bool, Option("Replace features of the same name.")]
 
 
-@app.command("import")
+@register(app, "import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="HDF5 in the layout DAZLE, MSDN and TransZero share.")],
-    name: Annotated[str, typer.Option(help="What to call it: a-z, 0-9, - and _.")],
-    preset: Annotated[str, typer.Option(help="Whose settings to train with: cub, sun, awa2 or deepfashion.")],
+    file: Annotated[Path, Option("HDF5 file in the layout that DAZLE, MSDN and TransZero share.", positional=True)],
+    name: Annotated[str, Option("Name of the dataset here: a-z, 0-9, - and _.", "NAME")],
+    preset: Annotated[DatasetName, Option("Dataset whose settings are used in training.")],
     data: Folder = Path("data"),
     semantics: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=FILE.npy", help="Attribute vectors (A, d). Repeatable.")
-    ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Where the file's name does not say it.")] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Attributes without a vector start from zero.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace features of the same name.")] = False,
+        Sequence[str],
+        Option("Attribute vectors (A, d) under a name. Repeatable.", "NAME=FILE.npy", repeatable=True),
+    ] = (),
+    backbone: Annotated[str | None, Option("Backbone, if the file's name does not contain it.", "NAME")] = None,
+    allow_missing: AllowMissing = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Turn a file of region features into NAME.h5 and say what was found."""
+    """Turn a file of region features into NAME.h5."""
     from dazle.datasets.import_reference import import_reference
     from dazle.features.feature_file import check_identity
 
@@ -53,27 +56,26 @@ def import_file(
     with progress(name) as update:
         features = import_reference(
             file, target, name=name, preset=preset, backbone=backbone,
-            semantics=_named_files(semantics or []), allow_missing=allow_missing, progress=partial(update, "importing"),
+            semantics=_named_files(semantics), allow_missing=allow_missing, progress=partial(update, "importing"),
         )  # fmt: skip
     print(summary(features))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
     print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
 
 
-@app.command("add-semantics")
+@register(app, "add-semantics")
 def add_semantics(
-    name: Annotated[str, typer.Argument(help="The prepared dataset that gets the vectors.")],
+    name: Annotated[str, Option("Prepared dataset that gets the vectors.", positional=True)],
     semantics: Annotated[
-        list[str], typer.Option(metavar="NAME=FILE", help="A .npy file (A, d), or word vectors (word2vec or GloVe).")
+        Sequence[str],
+        Option("A .npy file (A, d), or word vectors (word2vec or GloVe). Repeatable.", "NAME=FILE", repeatable=True),
     ],
     data: Folder = Path("data"),
-    combine: Annotated[str, typer.Option(help="The words of an attribute's name: sum or average.")] = "sum",
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Attributes without a vector start from zero.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace vectors of the same name.")] = False,
+    combine: Combine = "sum",
+    allow_missing: AllowMissing = False,
+    overwrite: Annotated[bool, Option("Replace vectors of the same name.")] = False,
 ) -> None:
-    """Give a prepared dataset further attribute vectors, for `--set model.semantics=NAME` and rows such as `glove`."""
+    """Add attribute vectors to a prepared dataset. `--set model.semantics=NAME` and variants like `glove` use them."""
     from dazle.features.added_semantics import add, side_file
     from dazle.features.feature_file import check_semantics_name, open_features
 
@@ -86,25 +88,25 @@ def add_semantics(
         if side_file(path, key).exists() and not overwrite:
             raise InputError(f"{side_file(path, key)}: exists already; add --overwrite to replace it")
         with progress(file.name) as update:
-            vectors, about = attribute_vectors_of(
+            vectors, facts = attribute_vectors_of(
                 features.attribute_names, file, combine, allow_missing, partial(update, "reading")
             )
-        written = add(path, features, key, vectors, about)
+        written = add(path, features, key, vectors, facts)
         print(f"{name}: {key}, {vectors.shape[0]} attributes x {vectors.shape[1]}, written to {written}")
-        print("\n".join(f"  {what.replace('_', ' ')}: {value}" for what, value in about.items()))
+        print("\n".join(f"  {fact.replace('_', ' ')}: {value}" for fact, value in facts.items()))
 
 
 def free_target(data: Path, name: str, overwrite: bool) -> Path:
-    """Where the features of that name are to be written. InputError where something is there that would be lost."""
+    """The file for features of that name. Raises InputError if it would replace a file that is there."""
     from dazle.features.added_semantics import side_files
 
     target = data / f"{name}.h5"
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
-    added = side_files(target)
-    if added:
+    vectors = side_files(target)
+    if vectors:
         raise InputError(
-            f"{added[0]}: was added to the features that this replaces; move it away, and add it again afterwards"
+            f"{vectors[0]}: was added to the features that this replaces; move it away, and add it again afterwards"
         )
     return target
 
@@ -112,12 +114,12 @@ def free_target(data: Path, name: str, overwrite: bool) -> Path:
 def attribute_vectors_of(
     names: Sequence[str], file: Path, combine: str, allow_missing: bool, progress: Callable[[int, int], object]
 ) -> "tuple[np.ndarray, dict[str, str]]":
-    """(A, d) float32 of a .npy file or from word vectors, and where they come from."""
-    from dazle.datasets.reference_layout import npy_vectors
+    """(A, d) float32 from a .npy file or a file of word vectors, and facts about their origin."""
+    from dazle.datasets.npy_semantics import read_npy
     from dazle.features.word_vectors import attribute_vectors, check_missing
 
     if file.suffix == ".npy":
-        vectors = npy_vectors(file)
+        vectors = read_npy(file)
         check_missing(vectors, names if len(names) == len(vectors) else (), file, allow_missing)
         return vectors, {"file": file.name}
     if not names:
@@ -126,28 +128,31 @@ def attribute_vectors_of(
     return vectors, {"file": file.name, "combined_by": combine, "words_without_a_vector": ", ".join(unknown) or "none"}
 
 
-@app.command()
+@register(app)
 def simulate(
-    name: Annotated[str, typer.Argument(help="cub, sun, awa2 or deepfashion; all where left out.")] = "",
-    full: Annotated[bool, typer.Option("--full", help="Write NAME-full.h5, of the real dataset's exact size.")] = False,
+    name: Annotated[
+        DatasetName | None,
+        Option("cub, sun, awa2 or deepfashion.", positional=True, default_text="all four; --full needs one"),
+    ] = None,
+    full: Annotated[bool, Option("Write NAME-full.h5, which has the exact size of the real dataset.")] = False,
     data: Folder = Path("data"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what has that name.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Say what the simulated datasets are; with --full write one as large as the real one."""
+    """Describe the simulated datasets. With --full, write one as large as the real dataset."""
     from dazle.config import DATASETS
-    from dazle.datasets.simulated import simulate as small
+    from dazle.datasets.simulated import simulate as simulated
 
     if full:
         _simulate_full(name, data, overwrite)
         return
-    if name and name not in DATASETS:
-        raise InputError(f"simulate {name!r}: there are {', '.join(DATASETS)}")
     print("simulated datasets are made on the fly by `run`; nothing is written (--full writes one of the real size)")
-    for each in (name,) if name else DATASETS:
-        print(summary(small(each)))
+    for dataset in (name,) if name else DATASETS:
+        print(summary(simulated(dataset)))
 
 
-def _simulate_full(name: str, data: Path, overwrite: bool) -> None:
+def _simulate_full(name: DatasetName | None, data: Path, overwrite: bool) -> None:
+    if name is None:
+        raise InputError(f"simulate --full: name one of {', '.join(get_args(DatasetName))}")
     from dazle.datasets.full_size import full_size
     from dazle.features.feature_file import open_features, write
 
@@ -161,17 +166,17 @@ def _simulate_full(name: str, data: Path, overwrite: bool) -> None:
     print(f"  written to {target}: {size:,.0f} MB in {seconds:.0f} s")
 
 
-@app.command()
-def info(name: Prepared = None, data: Folder = Path("data")) -> None:
-    """Say what is prepared: sizes, splits, where it comes from."""
+@register(app)
+def info(name: Prepared = None, data: Folder = Path("data")) -> int:
+    """Show prepared features: sizes, splits, origin."""
     from dazle.features.feature_file import open_features
 
-    _each(data, name, lambda path: print(summary(open_features(path))))
+    return _for_prepared(data, name, lambda path: print(summary(open_features(path))))
 
 
-@app.command("verify")
-def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
-    """Read prepared features completely: checksums, fingerprint, unit lengths, splits."""
+@register(app, "verify")
+def verify_files(name: Prepared = None, data: Folder = Path("data")) -> int:
+    """Check prepared features completely. Reads all: checksums, fingerprint, unit lengths, splits."""
     from dazle.features.feature_file import verify
 
     def check(path: Path) -> None:
@@ -179,11 +184,11 @@ def verify_files(name: Prepared = None, data: Folder = Path("data")) -> None:
             features = verify(path, partial(update, "verifying"))
         print(f"{path.stem}: ok, {len(features.labels):,} images, fingerprint {features.fingerprint[:12]}")
 
-    _each(data, name, check)
+    return _for_prepared(data, name, check)
 
 
 def summary(features: "FeatureSet") -> str:
-    """A few lines for a person: what the features are, their counts beside the published ones, folds."""
+    """A few lines on the features: source, sizes, counts beside the published ones, class folds, attribute vectors."""
     from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
     from dazle.features.word_vectors import attributes_without_vector
 
@@ -212,7 +217,7 @@ def summary(features: "FeatureSet") -> str:
     return "\n".join(lines)
 
 
-def _named_files(pairs: list[str]) -> dict[str, Path]:
+def _named_files(pairs: Sequence[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for pair in pairs:
         name, equals, file = pair.partition("=")
@@ -224,28 +229,25 @@ def _named_files(pairs: list[str]) -> dict[str, Path]:
     return files
 
 
-def _each(data: Path, name: str | None, action: Callable[[Path], None]) -> None:
-    """Do it for one or all prepared files; a bad file is one line on stderr, and in the end exit code 2."""
-    bad = False
+def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) -> int:
+    """Does the action for one or all prepared files. A bad file is one line on stderr, and then the exit code is 2."""
+    code = 0
     for path in _prepared(data, name):
         try:
             action(path)
         except InputError as error:
             print(error, file=sys.stderr)
-            bad = True
-    if bad:
-        raise typer.Exit(2)
+            code = 2
+    return code
 
 
 def _prepared(data: Path, name: str | None) -> list[Path]:
-    found = sorted(path for path in data.glob("*.h5") if not path.name.startswith("."))
-    if not found:
-        raise InputError(f"{data}: no prepared features; bring some in with `data import`, or give --data")
+    paths = sorted(path for path in data.glob("*.h5") if not path.name.startswith("."))
+    if not paths:
+        raise InputError(f"{data}: no prepared features; import some with `data import`, or give --data")
     if name is None:
-        return found
-    names = [path.stem for path in found]
+        return paths
+    names = [path.stem for path in paths]
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
-        raise InputError(f"{data}: no features named {name!r}; {hint}")
-    return [found[names.index(name)]]
+        raise InputError(f"{data}: no features named {name!r}; {suggestion(name, names)}")
+    return [paths[names.index(name)]]

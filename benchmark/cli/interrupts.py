@@ -1,35 +1,32 @@
-"""Ctrl-C, and being told to end: how a command notices, and that it says so exactly once.
+"""Ctrl-C and SIGTERM: both end a command with KeyboardInterrupt, and `benchmark.cli.main.main` prints one line.
 
-The rule: a command that catches KeyboardInterrupt says what that means for its results by `say` and ends with
-`INTERRUPTED`; `benchmark.cli.main.main` says it for all others.
+The rule: a command that the same command cannot continue raises `InterruptError` with the consequence for its results.
 """
 
 import signal
-import sys
 from types import FrameType
 
 INTERRUPTED = 130
-_unsaid: list[int] = []
+CONTINUES = "the same command continues"
+_signals: list[int] = []
+
+
+class InterruptError(Exception):
+    """A command was interrupted; `str()` is the consequence for its results."""
 
 
 def watch() -> None:
-    """From here on both signals raise KeyboardInterrupt: a run that is told to end stops its workers as at Ctrl-C."""
-    _unsaid.clear()
+    """From here on both signals raise KeyboardInterrupt, so that SIGTERM stops the workers of a run as Ctrl-C does."""
+    _signals.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _unsaid.append(number)
+    _signals.append(number)
     raise KeyboardInterrupt
 
 
-def unsaid() -> bool:
-    """Whether there was a signal that nobody has told the user of."""
-    return bool(_unsaid)
-
-
-def say(text: str = "the same command continues") -> None:
-    """On stderr, what the interrupt means for the results."""
-    _unsaid.clear()
-    print(f"interrupted; {text}", file=sys.stderr)
+def received() -> bool:
+    """Whether one of the signals came since `watch`."""
+    return bool(_signals)

@@ -1,23 +1,36 @@
-"""What `list` and `status` print."""
+"""The command `list`: the names of variants, suites and datasets."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Literal
 
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
+from benchmark.cells.options import Option
 from dazle.config import DATASETS
 
 
+def list_names(
+    what: Annotated[
+        Literal["variants", "suites", "datasets"] | None,
+        Option("variants, suites or datasets.", positional=True, default_text="all three"),
+    ] = None,
+) -> None:
+    """List variants, suites and datasets, with a line about each."""
+    for name, lines in LISTS.items():
+        if what in (None, name):
+            print("\n".join([f"{name}:", *lines(), ""]))
+
+
 def variants() -> list[str]:
-    """A line a variant, grouped by axis."""
-    rows = [(v.name, v.axis or "several at once", v.label, v.change) for v in VARIANTS.values() if v.changes]
+    """One line for each variant, in the order of the axes."""
+    rows = [(v.name, v.axis or "several axes", v.label, v.change) for v in VARIANTS.values() if v.changes]
     lines = [f"  {'dazle':26} the full model"]
     return lines + [f"  {name:26} {axis:22} {label}: {change}" for name, axis, label, change in rows]
 
 
 def suites() -> list[str]:
-    """A line a suite."""
+    """One line for each suite."""
     return [
         f"  {suite.name:12} {suite.about}: {len(suite.variants)} variants x {', '.join(suite.datasets)} x "
         f"{suite.seeds} seeds"
@@ -26,7 +39,7 @@ def suites() -> list[str]:
 
 
 def datasets() -> list[str]:
-    """A line a dataset: those made on the fly, then what is prepared."""
+    """One line for each dataset: the simulated ones, then the prepared ones."""
     from benchmark.cells.datasets import data_folder
 
     folder = data_folder(None)
@@ -49,26 +62,3 @@ def _source(path: Path) -> str:
 
 
 LISTS: dict[str, Callable[[], list[str]]] = {"variants": variants, "suites": suites, "datasets": datasets}
-
-
-def print_status(out: Path) -> int:
-    """Prints the states of all cells of a run and returns 0 where all are done, else 3."""
-    from benchmark.cells import folder as store
-    from benchmark.progress import duration
-
-    manifest = store.read_manifest(out)
-    states = {entry.id: store.state(out, entry.id) for entry in manifest.cells}
-    count = Counter(status for status, _, _ in states.values())
-    total = len(manifest.cells)
-    print(f"suite {manifest.suite}, {manifest.source} features: {count['done']} of {total} cells done, "
-          f"{count['running']} running, {count['failed']} failed, {count['missing']} missing")  # fmt: skip
-    for entry in manifest.cells:
-        status, _, why = states[entry.id]
-        if status == "running" or why:
-            last = why.strip().splitlines()[-1] if why else ""
-            print(f"  {status} {entry.variant} on {entry.dataset}, seed {entry.seed} {last}".rstrip())
-    done = [record.seconds for status, record, _ in states.values() if status == "done" and record]
-    if done and len(done) < total:
-        left = sum(done) / len(done) * (total - len(done) - count["failed"])
-        print(f"left: {duration(left)} of one worker, by the mean of the cells that are done")
-    return 0 if count["done"] == total else 3

@@ -1,1 +1,1 @@
-"""Accepted results and verdicts on a run. Imports `cells` and `reports`."""
+"""Accepted results, and the verdicts of a run against them. Imports `cells` and `reports`."""

@@ -1,114 +1,123 @@
-"""A run in the shape of accepted results: what it reached under the honest protocol, and which rows lack cells.
+"""A candidate: the honest results of a run in the format of accepted results, and its rows that are incomplete.
 
-A row is whole or it is lacking: one cell that failed or is missing, or is done without an honest number, and the row
-has no values here.
+The rule a caller must know: a row with a failed or missing cell, or with a cell without an honest number, has no values
+here; it is in `incomplete`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cells import folder as store
-from benchmark.gate.accepted import DECIMALS, NOTED, TOLERANCE, Accepted, Basis, Dataset, Environment, Key, Metric, Row
+from benchmark.cells.folder import OutputFolder
+from benchmark.gate.accepted import (
+    DECIMALS,
+    TOLERANCE,
+    TOLERATED,
+    AcceptedDataset,
+    AcceptedResults,
+    AcceptedRow,
+    Basis,
+    Environment,
+    Key,
+    Metric,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reports.analysis.claims import Verdict as ClaimVerdict
+    from reports.analysis.claims import ClaimVerdict
 
 METRICS = ("H", "S", "U", "T1")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """`lacking` says of each row without all of its cells what it lacks; `commits` made the cells that ended;
-    `claims` are the verdicts behind `results.claims`."""
+class Candidate:
+    """`incomplete`: row -> the reason; `commits`: of the cells that ended; `claims`: behind `results.claims`."""
 
-    results: Accepted
-    lacking: Mapping[Key, str]
+    results: AcceptedResults
+    incomplete: Mapping[Key, str]
     commits: frozenset[str | None]
     claims: Sequence["ClaimVerdict"]
 
 
-def measure(out: Path) -> Measured:
-    """Reads the records of a run. Raises InputError where `out` is no output folder."""
+def read_candidate(folder: OutputFolder) -> Candidate:
+    """The candidate of an output folder."""
     import pandas as pd
 
-    from reports.analysis.claims import ledger
+    from reports.analysis.claims import claim_verdicts
     from reports.analysis.protocols import select
     from reports.analysis.results import DatasetResults
 
-    manifest, frame = store.read_manifest(out), store.frame(out)
-    chosen = select(frame, "honest")[list(METRICS)]
-    cells = pd.concat([frame.drop(columns=["validation", "test"]), chosen], axis=1)
-    parts: dict[Key, pd.DataFrame] = dict(iter(cells.groupby(["dataset", "variant"], sort=False)))  # type: ignore[arg-type]
-    lacking = {key: why for key, part in parts.items() if (why := _lack(part))}
-    whole = {key: part for key, part in parts.items() if key not in lacking}
-    bases = {key: _basis(part["identity"].iloc[0]) for key, part in whole.items()}
-    shared = {dataset: bases[dataset, variant] for dataset, variant in reversed(bases)}  # of the first row
-    claims = ledger(list(DatasetResults.of(frame)), "honest")
-    ended = cells[cells["environment"].notna()]["environment"]
-    results = Accepted(
+    manifest, frame = folder.manifest, folder.frame()
+    points = select(frame, "honest")[list(METRICS)]
+    cells = pd.concat([frame.drop(columns=["validation", "test"]), points], axis=1)
+    rows: dict[Key, pd.DataFrame] = dict(iter(cells.groupby(["dataset", "variant"], sort=False)))  # type: ignore[arg-type]
+    incomplete = {key: reason for key, row in rows.items() if (reason := _incomplete_reason(row))}
+    bases = {key: _basis(row["identity"].iloc[0]) for key, row in rows.items() if key not in incomplete}
+    # The rows of a dataset are written as changes to its first one.
+    shared = {dataset: bases[dataset, variant] for dataset, variant in reversed(bases)}
+    claims = claim_verdicts(list(DatasetResults.per_dataset(frame)), "honest")
+    environments = cells["environment"].dropna().tolist()
+    results = AcceptedResults(
         suite=manifest.suite,
         source=manifest.source,
         package=manifest.package,
         conditions=manifest.conditions,
-        environments=_environments(ended),
+        environments=_distinct(environments),
         metrics={name: Metric(tolerance=TOLERANCE if name == "H" else None) for name in METRICS},
         datasets=[
-            Dataset(name=data.name, backbone=data.backbone, about=data.about, basis=shared[data.name])
+            AcceptedDataset(name=data.name, backbone=data.backbone, about=data.about, basis=shared[data.name])
             for data in manifest.datasets
             if data.name in shared
         ],
-        rows=[_row(part, bases[key], shared[key[0]]) for key, part in whole.items()],
+        rows=[_row(rows[key], basis, shared[key[0]]) for key, basis in bases.items()],
         claims={verdict.key: verdict.word for verdict in claims if verdict.word != "not run"},
     )
-    return Measured(results, lacking, frozenset(each["commit"] for each in ended), claims)
+    return Candidate(results, incomplete, frozenset(environment["commit"] for environment in environments), claims)
 
 
-def _lack(part: "pd.DataFrame") -> str | None:
-    """What a row lacks, told by the first such cell; None where it is whole: repetitions 0 to n - 1 with numbers."""
-    if sorted(part["seed"]) != list(range(len(part))):
-        return f"its repetitions are not 0 to {len(part) - 1}"
-    without = part[(part["status"] != "done") | part["T1"].isna()]
+def _incomplete_reason(cells: "pd.DataFrame") -> str | None:
+    """The reason the row is incomplete (from its first incomplete cell), or None."""
+    if sorted(cells["seed"]) != list(range(len(cells))):
+        return f"its repetitions are not 0 to {len(cells) - 1}"
+    without = cells[(cells["status"] != "done") | cells["T1"].isna()]
     if without.empty:
         return None
     cell = without.iloc[0]
-    why = "done without an honest number (no validation phase)" if cell["status"] == "done" else cell["status"]
+    reason = "done without an honest number (no validation phase)" if cell["status"] == "done" else cell["status"]
     error = f": {cell['error']}" if isinstance(cell["error"], str) else ""
-    return f"{len(without)} of {len(part)} cells, the first is seed {cell['seed']}, {why}{error}"
+    return f"{len(without)} of {len(cells)} cells, the first is seed {cell['seed']}, {reason}{error}"
 
 
-def _row(part: "pd.DataFrame", basis: Basis, shared: Basis) -> Row:
-    """Values are rounded here, so that a run and a file that was made of it are equal."""
-    ordered = part.sort_values("seed")
+def _row(cells: "pd.DataFrame", basis: Basis, shared: Basis) -> AcceptedRow:
+    """Values are rounded here, so that a run equals the file that was written from it."""
+    ordered = cells.sort_values("seed")
     values = {name: ordered[name].round(DECIMALS).tolist() for name in METRICS if ordered[name].notna().all()}
     changes = {name: basis.get(name) for name in {**shared, **basis} if basis.get(name) != shared.get(name)}
-    return Row(
-        dataset=part["dataset"].iloc[0],
-        variant=part["variant"].iloc[0],
+    return AcceptedRow(
+        dataset=cells["dataset"].iloc[0],
+        variant=cells["variant"].iloc[0],
         changes=changes,
         values=values,
-        # Where no seen class is judged there is no H.
+        # If no seen class is tested, there is no H.
         tolerance={} if "H" in values else {"T1": TOLERANCE},
     )
 
 
 def _basis(identity: Mapping[str, Any]) -> Basis:
-    """What has to be equal, flat: settings under their dotted name, everything else under its own."""
+    """The identity as flat keys, without the tolerated ones: settings under their dotted names, others as they are."""
     flat: Basis = {}
     for name, value in identity.items():
         if name == "settings":
             flat |= value
         elif isinstance(value, Mapping):
-            flat |= {f"{name}.{key}": each for key, each in value.items()}
-        elif name not in NOTED:
+            flat |= {f"{name}.{key}": part for key, part in value.items()}
+        elif name not in TOLERATED:
             flat[name] = value
     return flat
 
 
-def _environments(described: "pd.Series") -> list[Environment]:
-    """Each of those that are different in what an `Environment` holds, once."""
-    found = [Environment(**{name: each[name] for name in Environment.model_fields}) for each in described]
-    return [each for number, each in enumerate(found) if each not in found[:number]]
+def _distinct(environments: Sequence[Mapping[str, Any]]) -> list[Environment]:
+    """The environments without repetitions, in the order of their first cell."""
+    all_cells = [Environment(**{name: values[name] for name in Environment.model_fields}) for values in environments]
+    return [environment for index, environment in enumerate(all_cells) if environment not in all_cells[:index]]

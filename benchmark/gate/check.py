@@ -1,61 +1,55 @@
-"""What a person reads of a check: a table of all verdicts, what was noted, and what to do; Markdown throughout."""
+"""`check`: compares a run with accepted results, and prints the verdicts, the tolerated differences and what to do."""
 
 import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.gate.accepted import ROWS, Accepted, read_accepted
-from benchmark.gate.candidate import Measured, measure
-from benchmark.gate.verdicts import CODES, Verdict, exit_code, judge, noted
-from dazle.errors import InputError
+from benchmark.cells.folder import OutputFolder
+from benchmark.gate.accepted import AcceptedResults, read_accepted
+from benchmark.gate.candidate import Candidate, read_candidate
+from benchmark.gate.verdicts import CODES, Verdict, compare_rows, exit_code, tolerated_differences
 from dazle.files import write_atomic
 
 COLUMNS = ("verdict", "dataset", "variant", "metric", "accepted", "now", "difference", "tolerance", "p (Holm)", "why")
 TEXT = ("verdict", "dataset", "variant", "metric", "why")
 
 
-def check_usage(against: Path, rows: str) -> Accepted:
-    """What is checked against, read before anything is trained. Raises InputError where it or `rows` is not valid."""
-    if rows not in ROWS:
-        raise InputError(f"--rows {rows!r} is not one of {', '.join(ROWS)}")
-    return read_accepted(against)
-
-
-def check(out: Path, against: Path, rows: str) -> tuple[str, int]:
-    """The text and the exit code of comparing a run with accepted results; both files are only read."""
-    accepted, run = check_usage(against, rows), measure(out)
-    verdicts = judge(accepted, run, only_present=rows == "present")
-    lines = [*_notes(accepted, run, verdicts), *_demands(verdicts, out, against)]
+def check(folder: OutputFolder, against: Path, rows: str) -> tuple[str, int]:
+    """The report in Markdown and the exit code; run and file are only read."""
+    accepted, candidate = read_accepted(against), read_candidate(folder)
+    verdicts = compare_rows(accepted, candidate, only_present=rows == "present")
+    lines = [*_notes(accepted, candidate, verdicts), *_actions(verdicts, folder.path, against)]
     parts = [
-        f"## {out.name} against {against.name}",
+        f"## {folder.path.name} against {against.name}",
         f"{accepted.source.upper()} features, {accepted.protocol} protocol; means over repetitions in percent.",
-        table(verdicts),
+        verdict_table(verdicts),
         "\n".join(f"- {line}" for line in lines),
     ]
     text = "\n\n".join(parts)
     return text, exit_code(verdicts)
 
 
-def check_run(out: Path, against: Path, rows: str) -> int:
-    """`check`, printed and kept as `verdicts.md` beside the report of the run."""
-    text, code = check(out, against, rows)
+def check_run(folder: OutputFolder, against: Path, rows: str) -> int:
+    """`check`, printed and written to `verdicts.md` beside the report of the run."""
+    text, code = check(folder, against, rows)
     print(text)
-    write_atomic(out / "verdicts.md", text + "\n")
+    write_atomic(folder.path / "verdicts.md", text + "\n")
     return code
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
-    """Markdown, a line a verdict, in the order given."""
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """A Markdown table, one line a verdict, in the order of `verdicts`."""
     import pandas as pd
 
     lines = [
         (
-            each.word, each.dataset, each.variant, each.metric, _number(each.accepted), _number(each.now),
-            _number(each.difference, "+"), "" if each.tolerance is None else f"{each.tolerance:g}",
-            "" if each.p is None else f"{each.p:.2g}", " ".join(each.why.split()).replace("|", "\\|"),
+            verdict.word, verdict.dataset, verdict.variant, verdict.metric, _number(verdict.accepted),
+            _number(verdict.now), _number(verdict.difference, "+"),
+            "" if verdict.tolerance is None else f"{verdict.tolerance:g}",
+            "" if verdict.p is None else f"{verdict.p:.2g}", " ".join(verdict.why.split()).replace("|", "\\|"),
         )
-        for each in verdicts
+        for verdict in verdicts
     ]  # fmt: skip
     align = ["left" if name in TEXT else "right" for name in COLUMNS]
     return str(pd.DataFrame(lines, columns=COLUMNS).to_markdown(index=False, disable_numparse=True, colalign=align))
@@ -65,35 +59,31 @@ def _number(value: float | None, sign: str = "") -> str:
     return "" if value is None else f"{value:{sign}.2f}"
 
 
-def _notes(accepted: Accepted, run: Measured, verdicts: Sequence[Verdict]) -> list[str]:
+def _notes(accepted: AcceptedResults, candidate: Candidate, verdicts: Sequence[Verdict]) -> list[str]:
     from benchmark.gate.power import smallest_drops
     from benchmark.machine import commit
 
     counts = Counter(verdict.word for verdict in verdicts)
     lines = ["Verdicts: " + (", ".join(f"{counts[word]} {word}" for word in CODES if counts[word]) or "none") + "."]
-    away = len(accepted.rows) - len(
-        {(verdict.dataset, verdict.variant) for verdict in verdicts if verdict.word != "new"}
-    )
-    if away:
-        lines.append(f"{away} rows of the file are not in this run.")
-    lines += [f"Noted, and left to the tolerance: {line}." for line in noted(accepted, run)]
-    others = [made for made in run.commits if made != commit()]
+    keys = {(verdict.dataset, verdict.variant) for verdict in verdicts if verdict.word != "new"}
+    if absent := len(accepted.rows) - len(keys):
+        lines.append(f"{absent} rows of the file are not in this run.")
+    lines += [f"Noted, and left to the tolerance: {line}." for line in tolerated_differences(accepted, candidate)]
+    others = [f"{name}"[:12] for name in candidate.commits if name != commit()]
     if others:
-        lines.append(
-            f"Noted: cells were made by commit {' and '.join(f'{made}'[:12] for made in others)}, not by this code."
-        )
+        lines.append(f"Noted: cells were made by commit {' and '.join(others)}, not by this code.")
     power = smallest_drops(accepted)
     return lines if power is None else [*lines, f"{power}."]
 
 
-def _demands(verdicts: Sequence[Verdict], out: Path, against: Path) -> list[str]:
-    """What has to be done, worst first; the last line of a failed check says why it failed."""
+def _actions(verdicts: Sequence[Verdict], out: Path, against: Path) -> list[str]:
+    """The command that accepts improved and new rows; then the rows that failed, worst first."""
     lines = []
     if any(verdict.word in ("improved", "new") for verdict in verdicts):
         command = shlex.join(["python", "-m", "benchmark", "accept", str(out), "--into", str(against)])
         lines.append(f"Improved and new rows are guarded once they are accepted: `{command}`.")
     for word in ("regressed", "incomparable", "missing"):
-        names = [f"{each.variant} on {each.dataset}" for each in verdicts if each.word == word]
+        names = [f"{verdict.variant} on {verdict.dataset}" for verdict in verdicts if verdict.word == word]
         if names:
             lines.append(f"{word.upper()}: {', '.join(dict.fromkeys(names))}.")
     if all(verdict.word == "new" for verdict in verdicts):

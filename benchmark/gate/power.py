@@ -1,8 +1,8 @@
-"""What the gate can find: the smallest drop that it names 95 times in 100, simulated from the spread of a file.
+"""The power of the gate: the smallest drop that it finds 95 times in 100, simulated from the spread of a file.
 
-The drop is found by the paired t test at the strictest step of Holm. The simulated run shares nothing with the accepted
-one: its repetitions are new draws with the spread and the correlation between rows that the file shows. That is the
-worst case; a run with the same base seed differs from the accepted one by less, and then smaller drops are found.
+The test is the paired t test at the strictest step of Holm. The repetitions of the simulated run are new draws, with
+the spread and the correlation between rows of the file. That is the worst case: a run with the same base seed differs
+less from the accepted one, and smaller drops are found.
 """
 
 from collections.abc import Mapping
@@ -10,56 +10,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.gate.accepted import Accepted, Key
+from benchmark.gate.accepted import AcceptedResults, Key
 from benchmark.gate.verdicts import ALPHA
 
-FOUND = 0.95
+POWER = 0.95
 DRAWS = 4000
 
 
 @dataclass(frozen=True)
 class Power:
-    """Percentage points of H. `alone`: a drop of one row; `together`: the same drop of all rows, found in one at least.
+    """The drops in percentage points of H. `one_row`: of that row alone; `all_rows`: the same drop of all rows.
 
-    `comparisons`: over how many the tests are adjusted. `means`: where the rows can drop from.
+    A drop of all rows is found if it is found in at least one of them. `means`: the accepted H of the rows.
+    `comparisons`: the number of tests that are adjusted.
     """
 
-    alone: Mapping[Key, float]
-    together: float
+    one_row: Mapping[Key, float]
+    all_rows: float
     means: Mapping[Key, float]
     repetitions: int
     comparisons: int
 
     def __str__(self) -> str:
-        drops = sorted(self.alone.values())
-        blind = sum(drop > self.means[key] for key, drop in self.alone.items())
+        drops = sorted(self.one_row.values())
+        blind = sum(drop > self.means[key] for key, drop in self.one_row.items())
         return (
             f"Power over the whole file: with {self.repetitions} repetitions and {self.comparisons} comparisons, a "
-            f"drop of one row alone is found {FOUND:.0%} of the time from {np.median(drops):.1f} H on (median row; "
+            f"drop of one row alone is found {POWER:.0%} of the time from {np.median(drops):.1f} H on (median row; "
             f"best {drops[0]:.1f}; "
             f"{blind} rows scatter too much for any drop to be found so often), the same drop of all rows from "
-            f"{self.together:.1f} H on; as if no repetition were paired, simulated from the accepted spread"
+            f"{self.all_rows:.1f} H on; as if no repetition were paired, simulated from the accepted spread"
         )
 
 
-def smallest_drops(accepted: Accepted) -> Power | None:
-    """None where H judges no row."""
-    rows = [row for row in accepted.rows if "H" in accepted.judged(row)]
+def smallest_drops(accepted: AcceptedResults) -> Power | None:
+    """The power of a check against the file; None if no row is compared in H."""
+    rows = [row for row in accepted.rows if "H" in accepted.tolerances(row)]
     if not rows:
         return None
-    comparisons = sum(len(accepted.judged(row)) for row in accepted.rows)
+    comparisons = sum(len(accepted.tolerances(row)) for row in accepted.rows)
     random = np.random.default_rng(0)
-    needed: dict[Key, np.ndarray] = {}
+    drops: dict[Key, np.ndarray] = {}
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        of_dataset = [row for row in rows if row.dataset == dataset]
-        repetitions = min(row.repetitions for row in of_dataset)
-        values = np.array([row.values["H"][:repetitions] for row in of_dataset])
-        tolerances = np.array([accepted.judged(row)["H"] for row in of_dataset])
-        drops = tolerances + excess_needed(values, ALPHA / comparisons, random)
-        needed |= {row.key: drops[:, number] for number, row in enumerate(of_dataset)}
+        dataset_rows = [row for row in rows if row.dataset == dataset]
+        repetitions = min(row.repetitions for row in dataset_rows)
+        values = np.array([row.values["H"][:repetitions] for row in dataset_rows])
+        tolerances = np.array([accepted.tolerances(row)["H"] for row in dataset_rows])
+        found_from = tolerances + excess_needed(values, ALPHA / comparisons, random)
+        drops |= {row.key: found_from[:, number] for number, row in enumerate(dataset_rows)}
     return Power(
-        alone={key: float(np.quantile(drops, FOUND)) for key, drops in needed.items()},
-        together=float(np.quantile(np.min(list(needed.values()), axis=0), FOUND)),
+        one_row={key: float(np.quantile(draws, POWER)) for key, draws in drops.items()},
+        all_rows=float(np.quantile(np.min(list(drops.values()), axis=0), POWER)),
         means={row.key: float(np.mean(row.values["H"])) for row in rows},
         repetitions=min(row.repetitions for row in rows),
         comparisons=comparisons,
@@ -67,7 +68,7 @@ def smallest_drops(accepted: Accepted) -> Power | None:
 
 
 def excess_needed(values: np.ndarray, alpha: float, random: np.random.Generator) -> np.ndarray:
-    """How far beyond the tolerance a drop has to be in each simulated run: (DRAWS, rows), in the units of `values`.
+    """The drop beyond the tolerance that each simulated run needs: (DRAWS, rows), in the units of `values`.
 
     `values`: (rows, n). Differences between two runs are normal with twice the covariance of `values`; the paired t
     test at level `alpha` finds a drop of more than t_{n-1} s / sqrt(n) + mean of its differences without the drop.

@@ -1,75 +1,95 @@
 """`run`: from options to a finished output folder. Running the same options again continues it."""
 
-from pathlib import Path
+import shlex
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder
+from benchmark.cells.manifest import make_manifest
 from benchmark.cells.matrix import Cell
-from benchmark.run.plan import Plan, RunOptions, plan
+from benchmark.run.options import RunOptions
+from benchmark.run.plan import Plan, plan
 from benchmark.run.side_by_side import groups
 from benchmark.run.train import Job
 
 COMPLETE, INCOMPLETE = 0, 3
 
 
-def job_of(cell: Cell, options: RunOptions, chosen: Plan) -> Job:
-    """How this machine runs the cell."""
+def make_job(cell: Cell, options: RunOptions, run_plan: Plan) -> Job:
+    """How a worker of this run trains the cell."""
     return Job(
-        out=chosen.out,
+        out=run_plan.out,
         feature_file=cell.dataset.file,
-        memory=chosen.memory // chosen.workers,
+        memory=run_plan.memory // run_plan.workers,
         save_model=options.save_models,
         retry_failed=options.retry_failed,
     )
 
 
 def run(options: RunOptions) -> int:
-    """Trains what is not done, writes the report, checks it where that is asked for, and returns the exit code."""
-    from benchmark.run.display import Display
-    from benchmark.run.pools import Processes
-
-    chosen = plan(options)
+    """Trains the cells that are not done, writes the report, checks it with `--check`, and returns the exit code."""
+    run_plan = plan(options)
     if options.check is not None:
-        # Loads pandas and scipy, which the first cell need not wait for.
-        from benchmark.gate.check import check_usage
+        # Loads pandas and scipy; without --check the first cell does not wait for them.
+        from benchmark.gate.accepted import read_accepted
 
-        check_usage(options.check, options.rows)
-    store.enter(
-        chosen.out,
-        store.make_manifest(options.suite, chosen.cells, chosen.conditions, chosen.notes, chosen.studies),
-    )
-    pending = [cell for cell in chosen.cells if _is_pending(chosen.out, cell, options.retry_failed)]
+        read_accepted(options.check)
+    manifest = make_manifest(options.suite, run_plan.cells, run_plan.conditions, run_plan.notes, run_plan.studies)
+    folder = OutputFolder.start(run_plan.out, manifest, run_plan.cells)
     if options.tuned is not None:
         from benchmark.run.tuned import copy_figures
 
-        copy_figures(options.tuned, chosen.out, chosen.studies)
-    executor = Processes(chosen.workers, options.threads, options.timeout)
-    done = sum(store.state(chosen.out, cell.id)[0] == "done" for cell in chosen.cells)
-    with Display(chosen.cells, pending, done, chosen.workers, executor.running) as display:
-        for line in chosen.notes:
-            display.say(line)
-        together = groups(pending, chosen.workers, options.together)
-        for ended in executor.run([(cells, job_of(cells[0], options, chosen)) for cells in together]):
+        copy_figures(options.tuned, run_plan.out, run_plan.studies)
+    _train(folder, options, run_plan)
+    return _finish(folder, options, run_plan)
+
+
+def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
+    """Trains the pending cells and adds their records to `folder`."""
+    from benchmark.run.display import Display
+    from benchmark.run.pools import Processes
+
+    pending = [cell for cell in run_plan.cells if _is_pending(folder.status(cell.id), options.retry_failed)]
+    executor = Processes(run_plan.workers, options.threads, options.timeout)
+    work = [
+        (cells, make_job(cells[0], options, run_plan)) for cells in groups(pending, run_plan.workers, options.together)
+    ]
+    with Display(run_plan.cells, pending, _done(folder, run_plan), run_plan.workers, executor.running) as display:
+        for note in run_plan.notes:
+            display.print(note)
+        for ended in executor.run(work):
             display.update(ended)
-            if options.fail_fast and ended and ended.record and ended.record.status == "failed":
-                display.say("stopping at the first failure, as --fail-fast asks")
+            if ended is None or ended.record is None:
+                continue
+            folder.add(ended.record)
+            if options.fail_fast and ended.record.status == "failed":
+                display.print("stopping at the first failure, as --fail-fast asks")
                 break
-    return _closing(options, chosen)
+    if pending:
+        # Other runs may have added cells to the folder, and a record may not have reached a full disk.
+        folder.refresh()
 
 
-def _closing(options: RunOptions, chosen: Plan) -> int:
+def _is_pending(status: str, retry_failed: bool) -> bool:
+    return status in ("missing", "running") or (status == "failed" and retry_failed)
+
+
+def _done(folder: OutputFolder, run_plan: Plan) -> int:
+    return sum(folder.status(cell.id) == "done" for cell in run_plan.cells)
+
+
+def _finish(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> int:
     """The report, the check, and the exit code."""
     from benchmark.gate.check import check_run
     from benchmark.reporting.report import write_report
 
-    write_report(chosen.out)
-    states = [store.state(chosen.out, cell.id)[0] for cell in chosen.cells]
-    print(f"{states.count('done')} of {len(states)} cells done")
-    print(f"the table is in {chosen.out / 'report.md'}, the page is {chosen.out / 'report.html'}")
+    try:
+        path = write_report(folder)
+    except Exception as error:
+        again = shlex.join(["python", "-m", "benchmark", "report", str(folder.path)])
+        error.add_note(f"the report could not be written, the records are kept; try again: {again}")
+        raise
+    done, total = _done(folder, run_plan), len(run_plan.cells)
+    print(f"{done} of {total} cells done")
+    print(f"the table is in {path}, the page is {path.with_suffix('.html')}")
     if options.check is not None:
-        return check_run(chosen.out, options.check, options.rows)
-    return COMPLETE if states.count("done") == len(states) else INCOMPLETE
-
-
-def _is_pending(out: Path, cell: Cell, retry_failed: bool) -> bool:
-    status = store.state(out, cell.id)[0]
-    return status in ("missing", "running") or (status == "failed" and retry_failed)
+        return check_run(folder, options.check, options.rows)
+    return COMPLETE if done == total else INCOMPLETE

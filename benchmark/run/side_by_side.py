@@ -1,7 +1,7 @@
-"""Which cells are trained side by side: those that differ in their seeds alone, where a step is small.
+"""Groups of cells that are trained side by side: cells that differ in their seeds alone, if a step is small.
 
-Records are equal however cells were put together (`dazle/training/equal_bits.py`), so a run that is continued, or
-shared by several runners, may put them together in other ways.
+The rule: the records are the same in any grouping (`dazle/training/equal_bits.py`), so a run that is continued, or
+shared by several runners, may group its cells in another way.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from math import ceil
 
 from benchmark.cells.matrix import Cell, identity_hash
 
-# Regions, and products with them, of all models in one step. A step that is larger than what a core keeps near itself
-# spends its time there, not on calls, and takes no less time for a model of several.
+# Regions, and products with them, of all models in one step. A larger step does not fit the cache of a core: its time
+# goes to memory, not to calls, so several models in it are no faster.
 STEP_BYTES = 8 * 2**20
 
 
 def side_by_side(cell: Cell) -> int:
-    """How many such cells train faster together. With several threads, or on a GPU, that was never measured."""
+    """The number of such cells in the fastest group. With several threads, or on a GPU, that was never measured."""
     if cell.identity["threads"] != 1 or cell.identity["device"] != "cpu":
         return 1
     regions, channels = cell.dataset.regions
@@ -25,18 +25,17 @@ def side_by_side(cell: Cell) -> int:
 
 
 def groups(cells: Sequence[Cell], workers: int, most: int | None = None) -> list[tuple[Cell, ...]]:
-    """The cells in their order, those of a group where its first one stood; no worker is left without work.
+    """Groups in the order of their first cells, enough of them for every worker.
 
-    `most`: in one group; None: as many as train faster.
+    `most`: cells in one group, None for the number that is fastest.
     """
-    alike: dict[str, list[Cell]] = {}
+    by_settings: dict[str, list[Cell]] = {}
     for cell in cells:
         apart_from_seed = {key: value for key, value in cell.identity.items() if key != "seed"}
-        alike.setdefault(identity_hash(apart_from_seed), []).append(cell)
+        by_settings.setdefault(identity_hash(apart_from_seed), []).append(cell)
     even = max(1, len(cells) // workers)
-    found = []
-    for each in alike.values():
-        size = min(most or side_by_side(each[0]), even)
-        parts = ceil(len(each) / size)
-        found += [tuple(each[len(each) * part // parts : len(each) * (part + 1) // parts]) for part in range(parts)]
-    return found
+    parts = []
+    for equal in by_settings.values():
+        count = ceil(len(equal) / min(most or side_by_side(equal[0]), even))
+        parts += [tuple(equal[len(equal) * part // count : len(equal) * (part + 1) // count]) for part in range(count)]
+    return parts

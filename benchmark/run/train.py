@@ -1,6 +1,6 @@
-"""Cells, from their settings to their records: the honest phases, then the final one.
+"""Training of cells: from the settings of a cell to its record, through the validation phases and the final phase.
 
-Each phase is trained once and keeps its whole curve, so that every protocol is a question to the record.
+The rule: each phase is trained once and its record has the whole curve, from which every protocol takes its epoch.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark import machine as environment
+from benchmark import machine
 from benchmark.cells.datasets import load_features
 from benchmark.cells.folder import model_path, record_path
 from benchmark.cells.matrix import Cell
@@ -29,32 +29,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know beside the cells; nothing here can change a result."""
+    """The options of a worker. None of them changes a result."""
 
     out: Path
-    feature_file: Path | None  # None: simulated on the fly
-    memory: int  # bytes that this worker may fill with features
+    feature_file: Path | None  # None: the features are simulated
+    memory: int  # bytes of features that this worker may hold
     save_model: bool
-    retry_failed: bool = False  # else the failure that another runner recorded meanwhile stands
+    retry_failed: bool = False  # False: a failure that another runner recorded meanwhile is kept
 
 
 def run_cells(cells: Sequence[Cell], job: Job) -> list[Record]:
     """Trains the cells, which differ in their seeds alone, side by side, and writes their records.
 
-    Where that fails each is trained alone, so that a failure is recorded, with its traceback, of whom it concerns.
+    If that fails, each is trained alone, so that the failure and its traceback are in the record of the right cell.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    environment.reset_peak_memory()
+    machine.reset_peak_memory()
     results = None
     try:
         results = _train(cells, job)
     except Exception:
-        failed = traceback.format_exc()
+        error = traceback.format_exc()
     if results is None:
-        # Here, and not where it was caught: what the failed group held is free by now, and no error hangs on the next.
+        # Not in the handler: there the exception still holds the memory of the failed training, and would be part of
+        # the next traceback.
         if len(cells) > 1:
             return [record for cell in cells for record in run_cells([cell], job)]
-        results = [{"status": "failed", "error": failed}]
+        results = [{"status": "failed", "error": error}]
     seconds = (time.perf_counter() - clock) / len(cells)
     records = [_record(cell, started, seconds, **result) for cell, result in zip(cells, results, strict=True)]
     for record in records:
@@ -75,7 +76,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
         seed=cell.seed,
         identity=dict(cell.identity),
         features=feature_facts(cell),
-        environment=environment.describe(),
+        environment=machine.describe(cell.identity["device"]),
         tuned=cell.origin,
         started=started.isoformat(timespec="seconds"),
         seconds=seconds,
@@ -84,7 +85,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
 
 
 def feature_facts(cell: Cell) -> dict[str, Any]:
-    """What a record says of the features that the cell was trained on."""
+    """The features of a cell as its record describes them."""
     data = cell.dataset
     return {
         "name": data.name,
@@ -97,37 +98,39 @@ def feature_facts(cell: Cell) -> dict[str, Any]:
 
 
 def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:
-    """What the records of the cells hold beside their identity."""
+    """Trains the cells side by side; returns for each the fields of its record that training gives."""
     import torch
 
     from dazle.features.splits import final_phase, validation_phase
     from dazle.training.fit import Repetition, schedule
 
-    one = cells[0]
-    device = torch.device(one.identity["device"])
+    first = cells[0]
+    device = torch.device(first.identity["device"])
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    features = load_features(one.dataset.name, job.feature_file, job.memory)
-    if features.fingerprint != one.dataset.fingerprint:
+    features = load_features(first.dataset.name, job.feature_file, job.memory)
+    if features.fingerprint != first.dataset.fingerprint:
         raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")
     seeds = [(cell.identity["base_seed"], cell.dataset.name, cell.seed) for cell in cells]
-    alone = [Repetition(seed) for seed in seeds]
-    folds = range(1, one.identity["folds"] + 1) if one.identity["validation"] else ()
-    of_folds = [_phase(one, features, f"fold {k}", validation_phase(features, k), device, alone)[0] for k in folds]
-    validations = list(zip(*of_folds, strict=True)) if of_folds else [()] * len(cells)
+    repetitions = [Repetition(seed) for seed in seeds]
+    folds = range(1, first.identity["folds"] + 1) if first.identity["validation"] else ()
+    fold_records = [
+        _train_phase(first, features, f"fold {k}", validation_phase(features, k), device, repetitions)[0] for k in folds
+    ]
+    validations = list(zip(*fold_records, strict=True)) if fold_records else [()] * len(cells)
 
     phase = final_phase(features)
-    fractions = schedule(one.settings.training, len(phase.train)).fractions()
-    keepers = [_Keeper(_kept_point(each, fractions)) if job.save_model else None for each in validations]
+    fractions = schedule(first.settings.training, len(phase.train)).fractions()
+    savers = [_ModelSaver(_saved_point(records, fractions)) if job.save_model else None for records in validations]
     repetitions = [
-        Repetition(seed, [validated_margin(each, fraction) for fraction in fractions] if each else None, keeper)
-        for seed, each, keeper in zip(seeds, validations, keepers, strict=True)
+        Repetition(seed, [validated_margin(records, fraction) for fraction in fractions] if records else None, saver)
+        for seed, records, saver in zip(seeds, validations, savers, strict=True)
     ]
-    tests, fitted = _phase(one, features, "final", phase, device, repetitions)
-    for cell, keeper in zip(cells, keepers, strict=True):
-        if keeper is not None:
-            keeper.write(model_path(job.out, cell.id), cell)
-    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else environment.peak_memory()
+    tests, fitted = _train_phase(first, features, "final", phase, device, repetitions)
+    for cell, saver in zip(cells, savers, strict=True):
+        if saver is not None:
+            saver.write(model_path(job.out, cell.id), cell)
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else machine.peak_memory()
     parameters = sum(parameter.numel() for parameter in fitted.model.parameters())
     common = {"status": "done", "parameters": parameters, "peak_memory": peak, "side_by_side": fitted.side_by_side}
     return [
@@ -137,25 +140,25 @@ def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:
 
 
 def validated_margin(validation: Sequence[PhaseRecord], fraction: float) -> float:
-    """Validation's best margin at this fraction of the schedule, averaged over the folds."""
+    """The best margin on validation at this fraction of the schedule, averaged over the folds."""
     return float(np.mean([_nearest(phase, fraction).best_margin for phase in validation]))
 
 
-def _kept_point(validation: Sequence[PhaseRecord], fractions: Sequence[float]) -> int:
-    """The point whose weights are saved: the honest one, or the last where there is no validation."""
+def _saved_point(validation: Sequence[PhaseRecord], fractions: Sequence[float]) -> int:
+    """The index of the point whose weights are saved: that of the honest protocol, without validation the last."""
     from reports.analysis.protocols import PROTOCOLS
 
     curves = [phase.model_dump()["curve"] for phase in validation]
-    chosen = PROTOCOLS["honest"].choose(curves, [{"fraction": fraction} for fraction in fractions])
-    return len(fractions) - 1 if chosen is None else chosen
+    index = PROTOCOLS["honest"].choose(curves, [{"fraction": fraction} for fraction in fractions])
+    return len(fractions) - 1 if index is None else index
 
 
 def _nearest(phase: PhaseRecord, fraction: float) -> Any:
     return min(phase.curve, key=lambda point: abs(point.fraction - fraction))
 
 
-class _Keeper:
-    """Keeps the weights of one point of the final phase."""
+class _ModelSaver:
+    """Copies the weights at one point of the final phase and writes them to a file."""
 
     def __init__(self, index: int) -> None:
         self.index, self.state = index, {}  # type: ignore[var-annotated]
@@ -165,7 +168,7 @@ class _Keeper:
             self.state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
     def write(self, path: Path, cell: Cell) -> None:
-        """A model can be made again from its record's settings; the file names the cell and the point."""
+        """The file holds the weights, the id of the cell and the point; the settings are in the cell's record."""
         from safetensors.torch import save_file
 
         path.parent.mkdir(exist_ok=True)
@@ -174,7 +177,7 @@ class _Keeper:
         temporary.replace(path)
 
 
-def _phase(
+def _train_phase(
     cell: Cell,
     features: "FeatureSet",
     name: str,
@@ -182,13 +185,13 @@ def _phase(
     device: "torch.device",
     repetitions: "Sequence[Repetition]",
 ) -> "tuple[list[PhaseRecord], Fitted]":
-    """A record of each repetition, and one of what they became; `cell`: any of them."""
+    """The record of each repetition, and the first fitted model. `cell`: any one of them."""
     from dazle.training.fit import fit_side_by_side
 
     clock = time.perf_counter()
     fitted = fit_side_by_side(features, phase, cell.settings, repetitions, device)
-    judged = np.concatenate([phase.eval_seen, phase.eval_unseen])
-    positions = phase.positions(features.labels[judged])
+    evaluated = np.concatenate([phase.eval_seen, phase.eval_unseen])
+    positions = phase.positions(features.labels[evaluated])
     records = [
         PhaseRecord(
             name=name,
@@ -196,11 +199,11 @@ def _phase(
             seen=phase.seen.tolist(),
             images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
             train_images=len(phase.train),
-            images_trained=each.train_images,
-            train_seconds=each.train_seconds,
+            images_trained=result.train_images,
+            train_seconds=result.train_seconds,
             seconds=(time.perf_counter() - clock) / len(fitted),
-            curve=each.curve,
+            curve=result.curve,
         )
-        for each in fitted
+        for result in fitted
     ]
     return records, fitted[0]

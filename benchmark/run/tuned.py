@@ -1,7 +1,7 @@
-"""`run --tuned`: the settings that studies chose, as rows beside those of the suite.
+"""`run --tuned`: rows with the settings that studies chose, beside the rows of the suite.
 
-A tuned row is the suite's row with the best trial's settings among its changes; where that is the row's own settings,
-the two are the same cells. A study a row and dataset, all with the same budget, or none.
+A tuned row is the suite's row with the best trial's settings among its changes; if that trial has the row's own
+settings, the two rows share their cells. There is one study a row and dataset, all with the same budget.
 """
 
 import shutil
@@ -10,69 +10,37 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablations.variants import Variant
-from benchmark.cells.folder import StudyEntry
 from benchmark.cells.matrix import Cell, Conditions, Origin, expand
-from benchmark.cells.outcome import Outcome, outcome_folder, read_outcome
+from benchmark.cells.outcome import Outcome, StudySummary, figure_folder, outcome_folder, read_outcome, tuned_name
 from dazle.errors import InputError
 
 AXIS = "tuned"
 
 
-def tuned_name(variant: str) -> str:
-    """The name of a variant's tuned row."""
-    return f"{variant}-tuned"
-
-
 def with_tuned_rows(
     folder: Path, cells: Sequence[Cell], conditions: Conditions
-) -> tuple[list[Cell], list[StudyEntry], list[str]]:
-    """The cells and, after those of a dataset, as many of each of its tuned rows; their studies; and notes on them.
+) -> tuple[list[Cell], list[StudySummary], list[str]]:
+    """The cells with those of the tuned rows after each dataset; the studies in `folder`; and notes on them.
 
-    Raises InputError, naming the first study that is missing, made of other features, without a complete trial, or
-    with another budget than the first one.
+    Raises InputError, naming the first study that is missing, of other features, without a complete trial, or of
+    another budget than the first one.
     """
-    by_row: dict[tuple[str, str], list[Cell]] = {}
+    rows: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        by_row.setdefault((cell.dataset.name, cell.variant.name), []).append(cell)
-    outcomes = {key: _read(folder, of_row[0]) for key, of_row in by_row.items()}
-    _check_alike(folder, list(outcomes.values()))
-    found: list[Cell] = []
+        rows.setdefault((cell.dataset.name, cell.variant.name), []).append(cell)
+    outcomes = {key: _read(folder, row[0]) for key, row in rows.items()}
+    _check_equal_effort(folder, list(outcomes.values()))
+    all_cells: list[Cell] = []
     for name in dict.fromkeys(cell.dataset.name for cell in cells):
-        found += [cell for cell in cells if cell.dataset.name == name]
-        for key, of_row in by_row.items():
-            found += _tuned_cells(outcomes[key], of_row, conditions) if key[0] == name else []
-    notes = [line for key, of_row in by_row.items() for line in _notes(outcomes[key], of_row[0])]
-    return found, [entry(outcome) for outcome in outcomes.values()], notes
+        all_cells += [cell for cell in cells if cell.dataset.name == name]
+        for key, row in rows.items():
+            all_cells += _tuned_cells(outcomes[key], row, conditions) if key[0] == name else []
+    notes = [note for key, row in rows.items() for note in _notes(outcomes[key], row[0])]
+    return all_cells, [outcome.summary() for outcome in outcomes.values()], notes
 
 
-def entry(outcome: Outcome) -> StudyEntry:
-    """What a manifest says of a study that has a complete trial."""
-    best = outcome.best
-    assert best is not None and best.value is not None
-    return StudyEntry(
-        study=outcome.study,
-        variant=outcome.variant,
-        tuned=tuned_name(outcome.variant),
-        dataset=outcome.dataset,
-        objective=outcome.objective,
-        folds=outcome.folds,
-        trials=outcome.budget,
-        pruned=outcome.count("pruned"),
-        failed=outcome.count("failed"),
-        best_trial=best.number,
-        best_value=best.value,
-        default_value=outcome.default_value,
-        seconds=outcome.seconds,
-    )
-
-
-def figure_folder(out: Path, variant: str, dataset: str) -> Path:
-    """Where a run keeps the figures of a study."""
-    return out / "figures" / "tuning" / dataset / variant
-
-
-def copy_figures(folder: Path, out: Path, studies: Sequence[StudyEntry]) -> None:
-    """Into the run, so that its report needs nothing outside it."""
+def copy_figures(folder: Path, out: Path, studies: Sequence[StudySummary]) -> None:
+    """Copies the studies' figures into the output folder of a run, so that its report needs no other folder."""
     for study in studies:
         target = figure_folder(out, study.variant, study.dataset)
         target.mkdir(parents=True, exist_ok=True)
@@ -80,31 +48,35 @@ def copy_figures(folder: Path, out: Path, studies: Sequence[StudyEntry]) -> None
             shutil.copy(path, target)
 
 
-# Of what a study was made with: equal in all studies that stand in one table, and in all of one dataset.
+# Keys of `made_with` that are equal in all studies of a table, and in all studies of one dataset.
 SHARED = ("seeds", "sampler", "pruner", "base_seed", "package")
 SCHEDULE = ("training.epochs", "training.precision")
 
 
-def _check_alike(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """InputError where the studies were not given the same: trials, and what a trial is worth and costs."""
-    first_of: dict[str, Outcome] = {}
+def _check_equal_effort(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """InputError if the studies differ in their number of trials, or in the conditions of a trial."""
+    first = outcomes[0]
+    first_of_dataset: dict[str, Outcome] = {}
     for outcome in outcomes:
-        first = outcomes[0]
         # A schedule belongs to its dataset; everything else to all of them.
-        of_dataset = first_of.setdefault(outcome.dataset, outcome)
+        same_dataset = first_of_dataset.setdefault(outcome.dataset, outcome)
         pairs = [
             ("budgets", f"{first.budget} trials", f"{outcome.budget} trials"),
             ("objectives", first.objective, outcome.objective),
             ("folds", f"{first.folds} folds", f"{outcome.folds} folds"),
-            *((key, *(f"{key} {each.made_with.get(key)}" for each in (first, outcome))) for key in SHARED),
-            *((key, *(f"{key} {each.made_with.get(key)}" for each in (of_dataset, outcome))) for key in SCHEDULE),
+            *((key, _setting(first, key), _setting(outcome, key)) for key in SHARED),
+            *((key, _setting(same_dataset, key), _setting(outcome, key)) for key in SCHEDULE),
         ]
-        for what, one, other in pairs:
+        for key, one, other in pairs:
             if one != other:
                 raise InputError(
-                    f"--tuned {folder}: unequal {what}: {first.variant} on {first.dataset} has {one}, "
-                    f"{outcome.variant} on {outcome.dataset} {other}; run `tune` for all of them alike"
+                    f"--tuned {folder}: unequal {key}: {first.variant} on {first.dataset} has {one}, "
+                    f"{outcome.variant} on {outcome.dataset} {other}; run `tune` for all of them with equal options"
                 )
+
+
+def _setting(outcome: Outcome, key: str) -> str:
+    return f"{key} {outcome.made_with.get(key)}"
 
 
 def _read(folder: Path, cell: Cell) -> Outcome:
@@ -125,10 +97,10 @@ def _read(folder: Path, cell: Cell) -> Outcome:
     return outcome
 
 
-def _tuned_cells(outcome: Outcome, own: Sequence[Cell], conditions: Conditions) -> list[Cell]:
-    best = outcome.best
-    assert best is not None
-    variant = own[0].variant
+def _tuned_cells(outcome: Outcome, cells: Sequence[Cell], conditions: Conditions) -> list[Cell]:
+    """The cells of the tuned row; `cells`: those of its row with default settings, on one dataset."""
+    best, variant = outcome.best, cells[0].variant
+    assert best is not None, "_read refuses a study without a complete trial"
     row = Variant(
         name=tuned_name(variant.name),
         axis=AXIS,
@@ -136,15 +108,15 @@ def _tuned_cells(outcome: Outcome, own: Sequence[Cell], conditions: Conditions) 
         changes={**variant.changes, **best.params},
     )
     origin = Origin(outcome.study, best.number, outcome.budget)
-    return [replace(cell, origin=origin) for cell in expand([row], [own[0].dataset], len(own), conditions)]
+    return [replace(cell, origin=origin) for cell in expand([row], [cells[0].dataset], len(cells), conditions)]
 
 
 def _notes(outcome: Outcome, cell: Cell) -> list[str]:
-    """A line for each setting that the trials shared and that is another one in this run, and for the version."""
-    here = {**cell.settings.flat(), "package": cell.identity["package"]}
+    """A note for each setting that had another value in the study than in this run, and for the version."""
+    values = {**cell.settings.flat(), "package": cell.identity["package"]}
     return [
         f"{tuned_name(outcome.variant)} on {outcome.dataset} was tuned with {key} = {outcome.made_with.get(key)}; "
         f"here it is {value}"
-        for key, value in here.items()
+        for key, value in values.items()
         if key not in outcome.space and outcome.made_with.get(key) != value
     ]

@@ -1,7 +1,7 @@
-"""What is compared on the full model's training step, two ways of doing it in turns.
+"""The comparisons: two ways to do the full model's training step, timed in turns.
 
-To add one, add an entry: its two pieces of work must train on the same inputs, and `gain` says how many times the
-images of the first one the second one's call is worth.
+To add one, add an entry to `COMPARISONS`. Both of its workloads must train on the same inputs; `gain` is the number of
+images that a call of the second trains on, divided by that of the first.
 """
 
 from collections.abc import Callable
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 import torch
 
 from benchmark.throughput.shapes import Shape
-from benchmark.throughput.timing import Work
-from benchmark.throughput.workloads import ReferenceStep, Workbench, compiled_step
+from benchmark.throughput.timing import Workload
+from benchmark.throughput.workloads import ModelWorkloads
 from dazle.config import Settings
+from dazle.method import reference
 
-Pair = tuple[Work, Work]
-TOGETHER = 8
+Pair = tuple[Workload, Workload]
+MODELS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`about`: what the ratio says, second over first; `precisions` and `devices`: those it makes sense in."""
+    """`about`: the ratio of speeds, second over first; `precisions` and `devices`: those in which it makes sense."""
 
     about: str
     make: Callable[[Shape, Settings, str], Pair]
@@ -29,33 +30,62 @@ class Comparison:
     gain: int = 1
 
 
+class ReferenceStep:
+    """The training step in the paper's notation (`dazle/method/reference.py`) with the RMSprop of torch."""
+
+    def __init__(self, workloads: ModelWorkloads) -> None:
+        self.workloads = workloads
+        training = workloads.settings.training
+        self.optimiser = torch.optim.RMSprop(
+            workloads.model.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            momentum=training.momentum,
+            foreach=True,
+        )
+
+    def __call__(self) -> None:
+        model, settings = self.workloads.model, self.workloads.settings
+        parameters = {"V": model.V} | dict(model.named_parameters())
+        scores = reference.scores(parameters, model.class_attributes, self.workloads.regions, settings.model)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = reference.loss(scores, self.workloads.labels, self.workloads.seen, settings.loss)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+
+
 def _reference(shape: Shape, settings: Settings, device: str) -> Pair:
-    return ReferenceStep(Workbench(shape, settings, device)), Workbench(shape, settings, device).step
+    return ReferenceStep(ModelWorkloads(shape, settings, device)), ModelWorkloads(shape, settings, device).step
 
 
 def _bf16(shape: Shape, settings: Settings, device: str) -> Pair:
-    half = settings.changed({"training.precision": "bf16"})
-    return Workbench(shape, settings, device).step, Workbench(shape, half, device).step
+    bf16 = settings.changed({"training.precision": "bf16"})
+    return ModelWorkloads(shape, settings, device).step, ModelWorkloads(shape, bf16, device).step
 
 
 def _compile(shape: Shape, settings: Settings, device: str) -> Pair:
-    # Only so many compilations of one function are allowed before it runs as it is, without a word.
+    # torch compiles one function only a few times; after that it runs it uncompiled, without a warning.
     torch.compiler.reset()
-    return Workbench(shape, settings, device).step, compiled_step(Workbench(shape, settings, device))
+    compiled = ModelWorkloads(shape, settings, device)
+    compiled.compile()
+    return ModelWorkloads(shape, settings, device).step, compiled.step
 
 
 def _together(shape: Shape, settings: Settings, device: str) -> Pair:
-    return Workbench(shape, settings, device).step, Workbench(shape, settings, device, TOGETHER).step
+    return (
+        ModelWorkloads(shape, settings, device).step,
+        ModelWorkloads(shape, settings, device, MODELS_TOGETHER).step,
+    )
 
 
 def _graph(shape: Shape, settings: Settings, device: str) -> Pair:
-    return Workbench(shape, settings, device).ungraphed_step, Workbench(shape, settings, device).step
+    return ModelWorkloads(shape, settings, device).ungraphed_step, ModelWorkloads(shape, settings, device).step
 
 
 COMPARISONS = {
     "reference": Comparison("fast form over dazle/method/reference.py", _reference, precisions=("float32", "tf32")),
     "bf16": Comparison("bf16 over float32", _bf16, precisions=("float32",)),
     "compile": Comparison("torch.compile over eager", _compile),
-    "together": Comparison(f"{TOGETHER} seeds in one step over each alone", _together, gain=TOGETHER),
+    "together": Comparison(f"{MODELS_TOGETHER} seeds in one step over each alone", _together, gain=MODELS_TOGETHER),
     "graph": Comparison("one CUDA graph over single launches", _graph, devices=("cuda",)),
 }

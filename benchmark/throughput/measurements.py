@@ -1,7 +1,7 @@
-"""What a throughput run holds, and how each of it is measured: raw times in turns with what they are compared with.
+"""The measurements of a throughput run: a variant's workload, a comparison of two ways, the profile of a step.
 
-Every measurement alternates with a square matrix product of the same precision, which says what the device can do at
-that moment, and with the full model's, so that both ratios are taken round by round.
+The rule: a workload takes turns with a square matrix product of the same precision, whose rate is the device's peak at
+that moment, and with the full model's workload, so that both ratios can be taken round by round.
 """
 
 import multiprocessing
@@ -15,35 +15,38 @@ import torch
 
 from ablations.variants import Variant, find
 from benchmark.throughput.comparisons import COMPARISONS
-from benchmark.throughput.neighbours import Neighbours
-from benchmark.throughput.profiles import Part, profiled
+from benchmark.throughput.operations import OperationTime, count_operations, profile_operations
 from benchmark.throughput.shapes import Shape
-from benchmark.throughput.timing import Clock, Timed, Work, take_turns
-from benchmark.throughput.workloads import PeakProduct, Workbench, operations, peak_memory, peak_product, warm_up_calls
+from benchmark.throughput.system_state import OtherProcesses
+from benchmark.throughput.timing import Clock, Timing, Workload, time_in_turns
+from benchmark.throughput.workloads import ModelWorkloads, PeakProduct, peak_memory, peak_product, warm_up_calls
 from dazle.config import Settings
 from dazle.training.fit import DTYPES
 
 FULL_MODEL = "dazle"
-WORKS = ("step", "inference")
+WORKLOADS = ("step", "inference")
 # tf32 is float32 in memory; only products on a GPU's tensor cores are rounded.
 PRECISIONS = {"float32": "float32", "tf32": "float32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
-class Row:
-    """A variant on one shape, and the other names whose operations are the same; operations of its two works."""
+class DistinctVariant:
+    """A variant on one shape, the names of variants that do the same operations, and the operations by workload."""
 
     variant: Variant
     same: tuple[str, ...]
     flops: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Times of one piece of `work`; `turns` has its own, those of the peak product, and of the full model's work.
+# The fields of the three classes below are keys of throughput.json.
 
-    For the full model `turns` has no `full`. `memory`: bytes at the peak, None where it was not asked for;
-    `taken_by_others`: share of the processors' time, as `neighbours` has it.
+
+@dataclass(frozen=True)
+class Measurement:
+    """Times of one workload: `turns` has its `own`, those of the `peak` product, and those of the `full` model.
+
+    For the full model `turns` has no `full`. `memory`: bytes at the peak, None if it was not measured;
+    `taken_by_others`: share of the processors' time that other processes took.
     """
 
     shape: str
@@ -55,61 +58,63 @@ class Measured:
     flops: int
     peak_flops: int
     memory: int | None
-    turns: dict[str, Timed]
+    turns: dict[str, Timing]
     taken_by_others: float | None
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Times of two ways, `first` and `second`, or why there are none; `gain`: as `Comparison` has it."""
+class ComparisonMeasurement:
+    """Times of the `first` and the `second` way, or the reason of their absence; `gain`: as in `Comparison`."""
 
     name: str
     about: str
     shape: str
     precision: str
     gain: int
-    turns: dict[str, Timed]
+    turns: dict[str, Timing]
     failure: str | None
     taken_by_others: float | None
 
 
 @dataclass(frozen=True)
-class Profiled:
-    """The parts of one step of the full model, those that take longest first."""
+class StepProfile:
+    """The operations of one training step of the full model, the longest first."""
 
     shape: str
     precision: str
-    parts: list[Part]
+    parts: list[OperationTime]
 
 
-def distinct_rows(shape: Shape, variants: Sequence[Variant]) -> list[Row]:
-    """Variants whose training step does the same operations on the same shapes are one row, under the first's name."""
-    found: dict[object, Row] = {}
+def distinct_variants(shape: Shape, variants: Sequence[Variant]) -> list[DistinctVariant]:
+    """Variants whose training step does the same operations on the same shapes are one, under the name of the first."""
+    distinct: dict[object, DistinctVariant] = {}
     for variant in variants:
-        bench = Workbench(shape, settings_of(shape, variant, "float32"), "cpu")
-        done = {work: operations(getattr(bench, work)) for work in WORKS}
-        key = tuple(done[work].trace for work in WORKS)
-        if key in found:
-            found[key] = Row(found[key].variant, (*found[key].same, variant.name), found[key].flops)
+        workloads = ModelWorkloads(shape, variant_settings(shape, variant, "float32"), "cpu")
+        operations = {name: count_operations(getattr(workloads, name)) for name in WORKLOADS}
+        traces = tuple(operations[name].trace for name in WORKLOADS)
+        if traces in distinct:
+            first = distinct[traces]
+            distinct[traces] = DistinctVariant(first.variant, (*first.same, variant.name), first.flops)
         else:
-            found[key] = Row(variant, (), {work: done[work].flops for work in WORKS})
-    return list(found.values())
+            flops = {name: operations[name].flops for name in WORKLOADS}
+            distinct[traces] = DistinctVariant(variant, (), flops)
+    return list(distinct.values())
 
 
-def settings_of(shape: Shape, variant: Variant, precision: str) -> Settings:
-    """The settings of a variant on a shape, as a run would have them, in a precision of `PRECISIONS`."""
+def variant_settings(shape: Shape, variant: Variant, precision: str) -> Settings:
+    """The settings of a variant on a shape, equal to those of a run, in a precision of `PRECISIONS`."""
     return shape.settings.changed(variant.changes).changed({"training.precision": PRECISIONS[precision]})
 
 
-class Bench:
-    """Measures on one device with one clock, `seconds` for each piece of work; a context, for it keeps a process."""
+class Measurer:
+    """Measures on one device with one clock, `seconds` for each workload. A context manager: it owns a process."""
 
     def __init__(self, device: str, clock: Clock, seconds: float) -> None:
         self.device, self.clock, self.seconds = device, clock, seconds
 
     def __enter__(self) -> Self:
-        # A process of its own for each on a CPU, whose peak is that of the whole process; a server that has imported
-        # what they need makes them quickly.
+        # On a CPU each measurement of memory has its own process, because a peak is that of the whole process. A
+        # server that has imported what they need starts them quickly.
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         context.set_forkserver_preload(["benchmark.throughput.workloads"])
@@ -121,53 +126,60 @@ class Bench:
         self.processes.shutdown(cancel_futures=True)
 
     def peak(self, precision: str) -> PeakProduct:
-        """The matrix product that the device does fastest in that precision."""
+        """The fastest matrix product of the device in that precision."""
         return peak_product(self.device, DTYPES[PRECISIONS[precision]], self.clock)
 
-    def measure(self, shape: Shape, row: Row, precision: str, work: str, peak: PeakProduct) -> Measured:
-        """One variant's step or inference, beside the full model's and the peak product."""
-        settings = settings_of(shape, row.variant, precision)
+    def measure(
+        self, shape: Shape, distinct: DistinctVariant, precision: str, name: str, peak: PeakProduct
+    ) -> Measurement:
+        """A variant's workload (`name` is one of `WORKLOADS`), in turns with the full model's and the peak product."""
+        settings = variant_settings(shape, distinct.variant, precision)
         threads = torch.get_num_threads()
-        memory = self.processes.submit(peak_memory, shape, settings, self.device, threads, work).result()
-        works = {"peak": peak.work, "own": getattr(Workbench(shape, settings, self.device), work)}
-        if row.variant.name != FULL_MODEL:
-            works["full"] = getattr(self._full(shape, precision), work)
-        turns, taken = self._turns(works)
-        return Measured(
-            shape.name, precision, work, row.variant.name, row.same, shape.batch,
-            row.flops[work], peak.flops, memory, turns, taken,
+        memory = self.processes.submit(peak_memory, shape, settings, self.device, threads, name).result()
+        workloads = {"peak": peak.workload, "own": getattr(ModelWorkloads(shape, settings, self.device), name)}
+        if distinct.variant.name != FULL_MODEL:
+            workloads["full"] = getattr(self._full_model(shape, precision), name)
+        turns, others = self._time(workloads)
+        return Measurement(
+            shape.name, precision, name, distinct.variant.name, distinct.same, shape.batch,
+            distinct.flops[name], peak.flops, memory, turns, others,
         )  # fmt: skip
 
-    def products(self, shape: Shape, precision: str, peak: PeakProduct) -> Measured:
-        """The two products that no step of the full model avoids, beside the whole step."""
-        full = self._full(shape, precision)
-        turns, taken = self._turns({"peak": peak.work, "own": full.products, "full": full.step})
-        return Measured(
+    def products(self, shape: Shape, precision: str, peak: PeakProduct) -> Measurement:
+        """The two products that no step of the full model avoids, in turns with the whole step."""
+        full = self._full_model(shape, precision)
+        turns, others = self._time({"peak": peak.workload, "own": full.products, "full": full.step})
+        return Measurement(
             shape.name, precision, "products", FULL_MODEL, (), shape.batch,
-            shape.product_flops, peak.flops, None, turns, taken,
+            shape.product_flops, peak.flops, None, turns, others,
         )  # fmt: skip
 
-    def profile(self, shape: Shape, precision: str) -> Profiled:
+    def profile(self, shape: Shape, precision: str) -> StepProfile:
         """The full model's step, launched operation by operation on a GPU too."""
-        return Profiled(shape.name, precision, profiled(self._full(shape, precision).ungraphed_step, self.device))
+        step = self._full_model(shape, precision).ungraphed_step
+        return StepProfile(shape.name, precision, profile_operations(step, self.device))
 
-    def compare(self, shape: Shape, name: str, precision: str) -> Compared:
-        """Two ways of the full model's step; a way that cannot be had here is a line, not the end of the run."""
+    def compare(self, shape: Shape, name: str, precision: str) -> ComparisonMeasurement:
+        """Two ways of the full model's step. A way that fails on this machine has its error in `failure`."""
         comparison, failure = COMPARISONS[name], None
-        turns: dict[str, Timed] = {}
-        taken = None
+        turns: dict[str, Timing] = {}
+        others = None
         try:
-            first, second = comparison.make(shape, settings_of(shape, find(FULL_MODEL), precision), self.device)
-            turns, taken = self._turns({"first": first, "second": second})
+            settings = variant_settings(shape, find(FULL_MODEL), precision)
+            first, second = comparison.make(shape, settings, self.device)
+            turns, others = self._time({"first": first, "second": second})
         except Exception as error:
             failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        return Compared(name, comparison.about, shape.name, precision, comparison.gain, turns, failure, taken)
+        return ComparisonMeasurement(
+            name, comparison.about, shape.name, precision, comparison.gain, turns, failure, others
+        )
 
-    def _full(self, shape: Shape, precision: str) -> Workbench:
-        return Workbench(shape, settings_of(shape, find(FULL_MODEL), precision), self.device)
+    def _full_model(self, shape: Shape, precision: str) -> ModelWorkloads:
+        return ModelWorkloads(shape, variant_settings(shape, find(FULL_MODEL), precision), self.device)
 
-    def _turns(self, works: Mapping[str, Work]) -> tuple[dict[str, Timed], float | None]:
-        for work in [*works.values()] * warm_up_calls(self.device):
-            work()
-        watch = Neighbours()
-        return take_turns(works, self.clock, self.seconds), watch.taken()
+    def _time(self, workloads: Mapping[str, Workload]) -> tuple[dict[str, Timing], float | None]:
+        """Times, and the share of the processors that other processes took meanwhile."""
+        for workload in [*workloads.values()] * warm_up_calls(self.device):
+            workload()
+        others = OtherProcesses()
+        return time_in_turns(workloads, self.clock, self.seconds), others.share()

@@ -1,11 +1,10 @@
-"""The shapes that are measured: the four datasets' own, and those of the simulated sets, without any data."""
+"""The shapes of inputs that are measured: those of the four datasets and of the simulated sets. No data is needed."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dazle.config import DATASETS, Settings, preset
-from dazle.errors import InputError
+from dazle.errors import unknown
 
 SIMULATED = "simulated-"
 NAMES = (*DATASETS, *(f"{SIMULATED}{name}" for name in DATASETS))
@@ -13,7 +12,11 @@ NAMES = (*DATASETS, *(f"{SIMULATED}{name}" for name in DATASETS))
 
 @dataclass(frozen=True)
 class Shape:
-    """B, R, D, A, C of one dataset, how many of the C classes are seen, d of its word vectors, and its settings."""
+    """The sizes of one dataset and its settings.
+
+    `batch`, `regions`, `channels`, `attributes` and `classes` are the paper's B, R, D, A and C; `seen` is the number of
+    seen classes, `dimension` that of a word vector (d).
+    """
 
     name: str
     batch: int
@@ -27,9 +30,10 @@ class Shape:
 
     @property
     def maps(self) -> int:
-        """Rows of the stacked matrix that the regions of the full model meet: 3 A of [V W], or 3 d of [W] alone.
+        """Rows of the stacked matrix that multiplies the regions: 3 A if it is [V W], 3 d if it is [W] alone.
 
-        Whichever makes a whole step cheaper: with [W], its result (B R, 3 d) meets V, and both get a gradient.
+        The full model uses the one that makes a whole step cheaper. After [W] its result (B R, 3 d) is multiplied by
+        V, and both get a gradient.
         """
         direct = 2 * self.channels * self.attributes
         through = 2 * self.channels * self.dimension + 3 * self.dimension * self.attributes
@@ -37,21 +41,20 @@ class Shape:
 
     @property
     def product_flops(self) -> int:
-        """Of the two products no step of the full model avoids: regions by the stack, and the stack's gradient."""
+        """Operations of the two products that no step of the full model avoids: regions by stack, stack's gradient."""
         return 2 * 2 * self.batch * self.regions * self.channels * self.maps
 
     def sizes(self) -> dict[str, int]:
-        """Every number of it, for the results."""
-        named = {name: value for name, value in vars(self).items() if isinstance(value, int)}
-        return named | {"maps": self.maps, "product_flops": self.product_flops}
+        """Every number of the shape by its name, for throughput.json."""
+        numbers = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        return numbers | {"maps": self.maps, "product_flops": self.product_flops}
 
 
-def shapes(names: Sequence[str]) -> list[Shape]:
-    """In that order; InputError names the nearest name."""
+def find_shapes(names: Sequence[str]) -> list[Shape]:
+    """The shapes in the order of their names. Raises InputError, which gives the nearest name."""
     for name in names:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)
-            raise InputError(f"--shapes {name!r}: the nearest is {near[0]!r} (there are {', '.join(NAMES)})")
+            raise unknown("shape", name, NAMES)
     return [_simulated(name.removeprefix(SIMULATED)) if name.startswith(SIMULATED) else _real(name) for name in names]
 
 
@@ -77,6 +80,6 @@ def _simulated(name: str) -> Shape:
 
 
 def _batch(settings: Settings, seen: int) -> int:
-    """Class-balanced batches have an image for each of so many classes."""
-    wanted = settings.training.batch_size
-    return min(wanted, seen) if settings.training.balanced_batches else wanted
+    """Images in a batch; a class-balanced batch has one image a class, so at most as many as there are classes."""
+    size = settings.training.batch_size
+    return min(size, seen) if settings.training.balanced_batches else size

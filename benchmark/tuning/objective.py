@@ -1,6 +1,6 @@
-"""What a trial is worth: validation only, averaged over class folds, at the epoch that the honest protocol takes.
+"""The objective of a trial: the validation metric, averaged over class folds, at the epoch of the honest protocol.
 
-The rule for callers: an objective is made of features that have no test split, and makes its phases itself.
+It removes the test split from the features that it is given and makes the phases itself.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ METRICS = ("H", "T1", "AUSUC")
 
 
 def tuning_seed(base_seed: int, dataset: str, repetition: int) -> tuple[str | int, ...]:
-    """What the random streams of a tuning repetition are named by; a cell's names lack the first part."""
+    """The names of a tuning repetition's random streams; the first part keeps them apart from those of cells."""
     return ("tuning", base_seed, dataset, repetition)
 
 
 class Objective:
-    """Called with a trial, trains every repetition on every fold and returns the metric in percent."""
+    """A function of a trial: trains every repetition on every fold and returns the metric in percent."""
 
     def __init__(
         self,
@@ -37,44 +37,44 @@ class Objective:
         seeds: Sequence[tuple[str | int, ...]],
         device: torch.device,
     ) -> None:
-        """`settings`: what holds where the space is silent; `seeds`: one a repetition, from `tuning_seed`."""
+        """`settings`: the row's own, for all that `space` leaves out; `seeds`: one a repetition, from `tuning_seed`."""
         self.features = without_test(features)
         self.phases = [validation_phase(self.features, fold) for fold in range(1, folds + 1)]
         self.settings, self.space, self.metric, self.device = settings, space, metric, device
         self.seeds = seeds
 
     def points(self) -> int:
-        """Evaluations of a whole trial under the row's own settings."""
+        """Number of evaluations of a whole trial under the row's own settings."""
         training = self.settings.training
-        of_phases = [len(schedule(training, len(phase.train)).points) for phase in self.phases]
-        return sum(of_phases) * len(self.seeds)
+        counts = [len(schedule(training, len(phase.train)).points) for phase in self.phases]
+        return sum(counts) * len(self.seeds)
 
     def __call__(self, trial: Trial) -> float:
-        """Raises TrialPruned, saying when, and whatever training raises."""
+        """Raises TrialPruned, with fold and epoch, and the errors of training."""
         settings = self.settings.changed(suggest(trial, self.space))
-        watch = _Watch(trial, self.metric, self.points() // (len(self.seeds) * len(self.phases)))
+        progress = _Progress(trial, self.metric, self.points() // (len(self.seeds) * len(self.phases)))
         for seed in self.seeds:
             for phase in self.phases:
-                watch.curves.append([])
-                fit(self.features, phase, settings, seed, self.device, on_point=watch)
-        values = averaged(watch.curves, self.metric)
+                progress.curves.append([])
+                fit(self.features, phase, settings, seed, self.device, on_point=progress)
+        values = averaged(progress.curves, self.metric)
         best = max(values)
-        trial.set_user_attr("epoch", watch.curves[0][values.index(best)]["epoch"])
+        trial.set_user_attr("epoch", progress.curves[0][values.index(best)]["epoch"])
         return best
 
 
-class _Watch:
-    """Reports after each evaluation the best value so far, averaged over the folds so far."""
+class _Progress:
+    """Reports after each evaluation the best value so far, averaged over the folds so far, and prunes."""
 
     def __init__(self, trial: Trial, metric: str, points: int) -> None:
-        """`points`: how many a fold has under the row's own settings, in whose numbers all trials report."""
+        """`points`: evaluations a fold under the row's own settings; the steps of all trials are in this unit."""
         self.trial, self.metric, self.points = trial, metric, points
         self.curves: list[list[CurvePoint]] = []
         self.reported = 0
 
     def __call__(self, index: int, point: CurvePoint, model: Model) -> None:
         self.curves[-1].append(point)
-        # Another batch size can mean another number of points; pruners compare what is equally far trained.
+        # Another batch size can mean another number of points; pruners compare equal fractions of training.
         step = round((len(self.curves) - 1 + point["fraction"]) * self.points)
         if step <= self.reported:
             return

@@ -17,7 +17,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": lambda seed: GPSampler(seed=seed),
 }
 
-# By how many evaluations a trial has: no trial is pruned in the first half of its first fold.
+# Called with the number of evaluations of a whole trial and of folds: none prunes in the first half of the first fold.
 PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
     "median": lambda points, folds: MedianPruner(n_warmup_steps=points // (2 * folds)),
     "halving": lambda points, folds: SuccessiveHalvingPruner(min_resource=max(1, points // (2 * folds))),
@@ -27,10 +27,10 @@ PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
 
 
 class SeededByTrial(BaseSampler):
-    """One of `SAMPLERS`, made anew for each trial from a stream of its own.
+    """One of `SAMPLERS`, made for each trial from a random stream of its own, named by the trial's number.
 
-    The storage gives each number to one trial alone, so that no sampler draws what another drew, on whatever machine
-    and however often it was opened again; and a study of a single worker is the same each time it is run.
+    The storage gives each number to one trial, so that two samplers never draw from one stream, on any machine and
+    after any restart, and a study of a single worker is reproducible.
     """
 
     def __init__(self, name: str, *seed: str | int) -> None:
@@ -38,26 +38,26 @@ class SeededByTrial(BaseSampler):
         self.number = -1
         self.current: BaseSampler = self.make(0)
 
-    def _of(self, trial: FrozenTrial) -> BaseSampler:
+    def _sampler(self, trial: FrozenTrial) -> BaseSampler:
         if trial.number != self.number:
             self.number, self.current = trial.number, self.make(stream(*self.seed, trial.number) % 2**32)
         return self.current
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._of(trial).infer_relative_search_space(study, trial)
+        return self._sampler(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return dict(self._of(trial).sample_relative(study, trial, search_space))
+        return dict(self._sampler(trial).sample_relative(study, trial, search_space))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+        return self._sampler(trial).sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._of(trial).before_trial(study, trial)
+        self._sampler(trial).before_trial(study, trial)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        self._of(trial).after_trial(study, trial, state, values)
+        self._sampler(trial).after_trial(study, trial, state, values)

@@ -1,4 +1,4 @@
-"""What a study varies: the ranges declared in `dazle.config`, less what the variant or the user has settled."""
+"""The search space of a study: the ranges declared in `dazle.config` without the settings that are fixed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -12,34 +12,35 @@ from dazle.errors import InputError
 Space = Mapping[str, Range]
 
 
-def search_space(settings: Settings, settled: Collection[str]) -> Space:
-    """The settings to tune, from those of the row itself; `settled`: what it or the user changes, which stays.
+def search_space(settings: Settings, fixed: Collection[str]) -> Space:
+    """The settings to tune, with absolute ranges; `fixed`: those that the row or the user changes.
 
-    A setting that does nothing where another is 0 is left out there. A range is widened to hold the row's own value,
-    since the first trial is that. The ranges returned are absolute. Raises InputError where nothing is left to tune.
+    A setting that has no effect while another is 0 is left out if that is 0. A range is widened to hold the row's own
+    value, which the first trial takes. Raises InputError if no setting is left to tune.
     """
     flat = settings.flat()
     space = {
-        key: _around(each, flat[key])
-        for key, each in settings.ranges().items()
-        if key not in settled and (each.needs is None or flat[each.needs])
+        key: _absolute(limits, flat[key])
+        for key, limits in settings.ranges().items()
+        if key not in fixed and (limits.needs is None or flat[limits.needs])
     }
     if not space:
         raise InputError("nothing is left to tune: every setting with a range is changed by the variant or by --set")
     return space
 
 
-def _around(each: Range, value: float) -> Range:
-    factor = value if each.relative else 1
-    return replace(each, low=min(each.low * factor, value), high=max(each.high * factor, value), relative=False)
+def _absolute(limits: Range, value: float) -> Range:
+    """The range around the row's own value, which it holds."""
+    factor = value if limits.relative else 1
+    return replace(limits, low=min(limits.low * factor, value), high=max(limits.high * factor, value), relative=False)
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     """A value for every setting of the space."""
-    return {key: _suggested(trial, key, each) for key, each in space.items()}
+    return {key: _suggest(trial, key, limits) for key, limits in space.items()}
 
 
-def _suggested(trial: Trial, key: str, each: Range) -> float:
-    if isinstance(each.low, int) and isinstance(each.high, int):
-        return trial.suggest_int(key, each.low, each.high, log=each.log)
-    return trial.suggest_float(key, each.low, each.high, log=each.log)
+def _suggest(trial: Trial, key: str, limits: Range) -> float:
+    if isinstance(limits.low, int) and isinstance(limits.high, int):
+        return trial.suggest_int(key, limits.low, limits.high, log=limits.log)
+    return trial.suggest_float(key, limits.low, limits.high, log=limits.log)

@@ -1,8 +1,8 @@
-"""Where studies are kept: a journal file of the output folder, or any database that Optuna can open.
+"""The storage of studies: a journal file in the output folder, or any database that Optuna can open.
 
-Two things are added to Optuna's journal. Its lock is one that the system lets go of when its holder dies, so that a
-kill does not stop the others; and whoever takes it first cuts off a line that a killed writer left unfinished, keeping
-a copy: an append after such a line would make the whole journal unreadable.
+Two things are added to Optuna's journal. Its lock is the system's, which is released when its process dies, so that a
+killed process does not stop the others. And before an append, a last line that a killed process left unfinished is cut
+off, after a copy of the file is saved: an append after such a line would make the whole journal unreadable.
 """
 
 import json
@@ -22,19 +22,19 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLA
 
 from dazle.errors import InputError
 
-# A database is told so often that a trial is alive, and takes it for dead after so long a silence.
+# The time between two heartbeats of a trial in a database, and the time without one after which it counts as dead.
 HEARTBEAT_SECONDS, SILENCE_SECONDS = 10, 30
 OPENINGS = 4
-# A trial that was killed is tried again so often; one that kills its worker each time must not do so for ever.
+# How often the parameters of a killed trial are queued again; they may be the reason that the worker dies.
 RETRIES = 2
 
-# What is experimental of Optuna here is what the tests of this folder are for.
+# Parts of Optuna used here are experimental; the tests of this room cover them.
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
 
 
 def open_storage(url: str | None, out: Path) -> BaseStorage:
-    """The database at `url`, or the journal of `out` where that is None. Raises InputError, without any password."""
+    """The database at `url`, or the journal of `out` if that is None. Raises InputError, without any password."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return _journal(out / "journal.log") if url is None else _database(url)
 
@@ -61,13 +61,13 @@ def _database(url: str) -> BaseStorage:
             "sqlite:///FILE, or leave it out for a journal in --out"
         ) from None
     try:
-        return _opened(url, OPENINGS)
+        return _connect(url, OPENINGS)
     except (SQLAlchemyError, ImportError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise InputError(f"--storage {shown} cannot be opened: {reason}") from None
 
 
-def _opened(url: str, attempts: int) -> RDBStorage:
+def _connect(url: str, attempts: int) -> RDBStorage:
     try:
         return RDBStorage(
             url,
@@ -76,15 +76,15 @@ def _opened(url: str, attempts: int) -> RDBStorage:
             heartbeat_stale_trial_callback=retry,
         )
     except (IntegrityError, ProgrammingError):
-        # Two that open an empty database at once both make its tables; the second finds them the next time.
+        # Two processes that open an empty database at once both create its tables; the second one tries again.
         if attempts == 1:
             raise
         time.sleep(0.5)
-        return _opened(url, attempts - 1)
+        return _connect(url, attempts - 1)
 
 
 class JournalLock(BaseJournalFileLock):
-    """The lock that Optuna takes around every append to the journal at `path`."""
+    """The lock around every append to the journal at `path`; repairs the journal when it is acquired."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.lock = path, FileLock(f"{path}.flock")
@@ -99,22 +99,22 @@ class JournalLock(BaseJournalFileLock):
 
 
 def repair(path: Path) -> Path | None:
-    """Cuts a last line off that is not whole, and returns the copy of the journal as it was; None where it is whole.
+    """Cuts off an unfinished last line and returns the path of a copy of the journal before; None if it is whole.
 
     The caller holds the journal's lock.
     """
-    if not path.exists() or not (whole := _torn_from(path)) < path.stat().st_size:
+    if not path.exists() or not (size := _whole_size(path)) < path.stat().st_size:
         return None
-    taken = {each.name for each in path.parent.glob(f"{path.name}.torn-*")}
-    copy = path.with_name(f"{path.name}.torn-{len(taken) + 1}")
+    copies = list(path.parent.glob(f"{path.name}.torn-*"))
+    copy = path.with_name(f"{path.name}.torn-{len(copies) + 1}")
     shutil.copy2(path, copy)
     with path.open("r+b") as file:
-        file.truncate(whole)
+        file.truncate(size)
     return copy
 
 
-def _torn_from(path: Path) -> int:
-    """Where the last line starts if it is not a whole one, else the size of the file."""
+def _whole_size(path: Path) -> int:
+    """The size of the file without its last line if that is unfinished."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = size
@@ -125,8 +125,8 @@ def _torn_from(path: Path) -> int:
             if line_end or not start:
                 break
         file.seek(max(0, size - 1))
-        ends = file.read() == b"\n"
-    return size if size == 0 or (ends and _is_json(last)) else size - len(last) - ends
+        has_end = file.read() == b"\n"
+    return size if size == 0 or (has_end and _is_json(last)) else size - len(last) - has_end
 
 
 def _is_json(line: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""A study: a variant on a dataset, what it was made with, and which of its trials count.
+"""A study: one variant on one dataset, with the conditions of all its trials and the trials that its budget counts.
 
-The rule for callers: the budget is a number of trials that count. One that failed or was pruned counts; one that died
-with its worker does not, where its parameters are tried again; nor does one that found the budget used up.
+A trial that failed or was pruned counts. One whose worker died does not if its parameters were queued again; nor does
+one that started after the budget was used up.
 """
 
 import time
@@ -19,18 +19,21 @@ from benchmark.cells.matrix import Cell
 from benchmark.tuning.space import Space, search_space
 from dazle.errors import InputError
 
-# Attributes of a study, and of a trial: whose it is, why it ended as it did, and that it found nothing left to do.
+# The attribute of a study with its conditions, and those of a trial: the name of its worker, the reason of its end, and
+# that it started after the budget was used up.
 MADE_WITH = "made with"
-WORKER, WHY, SURPLUS = "worker", "why", "surplus"
-# How long another process may take from making a study to saying what it is made with.
-MAKING_SECONDS = 3.0
+WORKER, REASON, SURPLUS = "worker", "why", "surplus"
+# How long another process may take from creating a study to setting its conditions.
+CREATION_SECONDS = 3.0
 UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What decides the values of a study's trials. `cell`: the row's own settings and conditions (its seed is not
-    used)."""
+    """Everything that decides the values of a study's trials.
+
+    `cell`: any of the row's, for its settings and conditions; its seed is not used.
+    """
 
     cell: Cell
     objective: str
@@ -49,70 +52,70 @@ class Spec:
         return f"{self.cell.variant.name} on {self.cell.dataset.name}"
 
     def default(self) -> dict[str, Any]:
-        """The row's own value of every setting that is tuned."""
+        """The row's own values of the settings that are tuned."""
         flat = self.cell.settings.flat()
         return {key: flat[key] for key in self.space}
 
     def made_with(self) -> dict[str, Any]:
-        """Everything that two trials of one study must share; plain data."""
+        """The conditions and settings that all trials of the study share, as plain data."""
         identity = {key: value for key, value in self.cell.identity.items() if key not in ("seed", "settings")}
         return {
             **identity,
             **{key: getattr(self, key) for key in ("objective", "sampler", "pruner", "seeds")},
             **self.cell.settings.flat(),
-            **{f"range of {key}": [each.low, each.high, each.log] for key, each in self.space.items()},
+            **{f"range of {key}": [limits.low, limits.high, limits.log] for key, limits in self.space.items()},
         }
 
 
-def specify(cell: Cell, settled: Mapping[str, Any], objective: str, sampler: str, pruner: str, seeds: int) -> Spec:
-    """The study of the cell's variant; `settled`: what the user set for every trial."""
-    space = search_space(cell.settings, {*cell.variant.changes, *settled})
+def make_spec(cell: Cell, overrides: Mapping[str, Any], objective: str, sampler: str, pruner: str, seeds: int) -> Spec:
+    """The study of the cell's variant; `overrides`: settings that the user fixed for every trial (--set)."""
+    space = search_space(cell.settings, {*cell.variant.changes, *overrides})
     return Spec(cell, objective, sampler, pruner, seeds, space)
 
 
 def open_study(spec: Spec, storage: BaseStorage) -> Study:
-    """The study as it stands, or a new one with the row's own settings as its first trial.
+    """The study in the storage, or a new one with the row's own settings as its first trial.
 
-    Raises InputError where it was made with other settings. Two processes may call this at once.
+    Raises InputError if its trials have other conditions or settings. Two processes may call this at once.
     """
-    made = None
+    made_with = None
     try:
         study = optuna.create_study(storage=storage, study_name=spec.name, direction="maximize")
     except DuplicatedStudyError:
         study = optuna.load_study(study_name=spec.name, storage=storage)
-        made = _made_with(study)
-    if made is None:
+        made_with = _wait_for_conditions(study)
+    if made_with is None:
         study.enqueue_trial(spec.default(), user_attrs={"default": True}, skip_if_exists=True)
         study.set_user_attr(MADE_WITH, spec.made_with())
     else:
-        _check_made_with(spec, made)
+        _check_conditions(spec, made_with)
     return study
 
 
-def _made_with(study: Study) -> Any:
-    """What the study was made with. Its maker says so last; None where it has been killed before that."""
-    until = time.monotonic() + MAKING_SECONDS
-    while (made := study.user_attrs.get(MADE_WITH)) is None and time.monotonic() < until:
+def _wait_for_conditions(study: Study) -> Any:
+    """The conditions of the study, which its creator sets last; None if the creator was killed before."""
+    until = time.monotonic() + CREATION_SECONDS
+    while (made_with := study.user_attrs.get(MADE_WITH)) is None and time.monotonic() < until:
         time.sleep(0.1)
-    return made
+    return made_with
 
 
-def _check_made_with(spec: Spec, made: Mapping[str, Any]) -> None:
-    now = spec.made_with()
-    for key in [*made, *now]:
-        if made.get(key) != now.get(key):
+def _check_conditions(spec: Spec, old: Mapping[str, Any]) -> None:
+    new = spec.made_with()
+    for key in [*old, *new]:
+        if old.get(key) != new.get(key):
             raise InputError(
-                f"the study of {spec.title} was made with {key} = {made.get(key)}, this command has {now.get(key)}; "
-                "give the same, or choose another --out (another --storage, where one was given)"
+                f"the study of {spec.title} was made with {key} = {old.get(key)}, this command has {new.get(key)}; "
+                "give the same, or choose another --out (another --storage, if one was given)"
             )
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that the budget counts."""
+    """The trials that the budget counts."""
     replaced = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
     return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
 
 
 def finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that the budget counts and that ended."""
+    """The trials that the budget counts and that ended."""
     return [trial for trial in counted(trials) if trial.state not in UNFINISHED]

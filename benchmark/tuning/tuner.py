@@ -1,58 +1,34 @@
 """`tune`: from options to one outcome a variant and dataset, all with the same budget.
 
-Running the same options again continues it; more `--trials` widen every study of the command alike.
+Running the same options again continues it; with more `--trials` every study of the command gets as many.
 """
 
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from optuna import Study
 
 from ablations import variants
 from ablations.variants import Variant
 from benchmark.cells.datasets import data_folder, resolve
-from benchmark.cells.matrix import Conditions, expand, lacking_semantics
-from benchmark.cells.outcome import Outcome, make_outcome, write_outcome
+from benchmark.cells.matrix import Conditions, expand, lacks_semantics
+from benchmark.cells.outcome import Outcome, write_outcome
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.plan import FEATURE_MEMORY
 from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
-from benchmark.tuning.sampling import PRUNERS, SAMPLERS
+from benchmark.tuning.options import TuneOptions
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import Spec, finished, open_study, specify
-from benchmark.tuning.worker import Work, work
+from benchmark.tuning.study import Spec, finished, make_spec, open_study
+from benchmark.tuning.worker import TuningJob, work
 from dazle.errors import InputError
-from dazle.features.splits import FOLDS
 
-LOOK_EVERY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """What `tune` was asked for."""
-
-    variants: Sequence[str]
-    datasets: Sequence[str]
-    trials: int
-    storage: str | None = None
-    out: Path | None = None
-    objective: str = "H"
-    sampler: str = "tpe"
-    pruner: str = "median"
-    workers: int | None = None
-    seeds: int = 1
-    base_seed: int = 214
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    folds: int = FOLDS
-    source: str = "auto"
-    data: Path | None = None
-    device: str = "auto"
-    threads: int = 1
+UPDATE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,73 +42,58 @@ class TunePlan:
 
 
 def plan(options: TuneOptions) -> TunePlan:
-    """Raises InputError for an unknown name, a value out of range, or features that are not there."""
-    _check(options)
+    """Raises InputError for an unknown name, or features that do not exist."""
     rows = _rows(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
     conditions = Conditions(dict(options.overrides), options.base_seed, options.folds, True, options.threads, device)
     cells = expand(rows, datasets, 1, conditions)
     notes += [f"{row.name} is left out on {data.name}: it has no attribute vectors {row.changes['model.semantics']!r}"
-              for data in datasets for row in rows if lacking_semantics(row, data)]  # fmt: skip
+              for data in datasets for row in rows if lacks_semantics(row, data)]  # fmt: skip
     if not cells:
         raise InputError("; ".join([*notes, "nothing is left to tune: choose another --variant"]))
-    chosen = (options.objective, options.sampler, options.pruner, options.seeds)
+    search = (options.objective, options.sampler, options.pruner, options.seeds)
     return TunePlan(
         options.out or Path("runs") / f"tune-{datasets[0].source}",
-        [specify(cell, options.overrides, *chosen) for cell in cells],
+        [make_spec(cell, options.overrides, *search) for cell in cells],
         notes,
         options.workers or default_workers(device, options.threads),
     )
 
 
-def _check(options: TuneOptions) -> None:
-    from benchmark.tuning.objective import METRICS
-
-    for name, known in (("objective", METRICS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if getattr(options, name) not in known:
-            raise InputError(f"--{name} {getattr(options, name)!r} is not one of {', '.join(known)}")
-    for name in ("trials", "seeds", "folds", "threads", "workers"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} {value} is not a positive number")
-    if options.folds > FOLDS:
-        raise InputError(f"--folds {options.folds}: features have {FOLDS} class folds; use 1 to {FOLDS}")
-
-
 def _rows(patterns: Sequence[str]) -> list[Variant]:
-    """The variants that a pattern matches, each once."""
-    chosen: dict[str, Variant] = {}
+    """The variants that match a pattern, each once."""
+    rows: dict[str, Variant] = {}
     for pattern in patterns:
         matching = [name for name in variants.VARIANTS if fnmatchcase(name, pattern)] or [variants.find(pattern).name]
-        chosen |= {name: variants.find(name) for name in matching}
-    return list(chosen.values())
+        rows |= {name: variants.find(name) for name in matching}
+    return list(rows.values())
 
 
 def tune(options: TuneOptions) -> int:
-    """Runs what trials are missing, writes outcomes, figures and the table, and returns the exit code."""
+    """Runs the missing trials, writes outcomes, figures and the table, and returns the exit code."""
     from benchmark.reporting.tuning import write_studies_report
 
-    chosen = plan(options)
-    storage = open_storage(options.storage, chosen.out)
-    # All of them before the first trial: a study that cannot be continued is no surprise after hours.
-    studies = [(spec, open_study(spec, storage)) for spec in chosen.specs]
-    for line in chosen.notes:
-        print(line)
+    tune_plan = plan(options)
+    storage = open_storage(options.storage, tune_plan.out)
+    # All of them before the first trial: a study that cannot be continued is refused at once, not after hours.
+    studies = [(spec, open_study(spec, storage)) for spec in tune_plan.specs]
+    for note in tune_plan.notes:
+        print(note)
     outcomes = []
     for spec, study in studies:
-        outcomes.append(_run_study(spec, study, options, chosen))
-        write_studies_report(chosen.out, outcomes)
-    return _conclusion(outcomes, options.trials, chosen.out)
+        outcomes.append(_run_study(spec, study, options, tune_plan))
+        write_studies_report(tune_plan.out, outcomes)
+    return _conclude(outcomes, options.trials, tune_plan.out)
 
 
-def _run_study(spec: Spec, study: Study, options: TuneOptions, chosen: TunePlan) -> Outcome:
-    """Starts the workers and looks on until they have ended; what there is by then is always written."""
+def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePlan) -> Outcome:
+    """Starts the workers and waits until they have ended; writes the outcome also after an interrupt."""
     context = multiprocessing.get_context("spawn")
     left = options.trials - len(finished(study.get_trials(deepcopy=False)))
-    count = min(chosen.workers, max(0, left))
+    count = min(tune_plan.workers, max(0, left))
     memory = int(FEATURE_MEMORY * available_memory()) // max(1, count)
-    job = Work(spec, options.trials, options.storage, chosen.out, memory)
+    job = TuningJob(spec, options.trials, options.storage, tune_plan.out, memory)
     processes = [context.Process(target=work, args=(job,)) for _ in range(count)]
     try:
         with StudyDisplay(spec, options.trials, max(1, count)) as display:
@@ -140,7 +101,7 @@ def _run_study(spec: Spec, study: Study, options: TuneOptions, chosen: TunePlan)
             for process in processes:
                 process.start()
             while any(process.is_alive() for process in processes):
-                time.sleep(LOOK_EVERY_SECONDS)
+                time.sleep(UPDATE_SECONDS)
                 display.update(study.get_trials(deepcopy=False))
     finally:
         for process in processes:
@@ -149,12 +110,12 @@ def _run_study(spec: Spec, study: Study, options: TuneOptions, chosen: TunePlan)
             if process.pid is not None:
                 process.join()
         outcome = make_outcome(spec, study.get_trials())
-        write_outcome(chosen.out, outcome)
+        write_outcome(tune_plan.out, outcome)
     return outcome
 
 
-def _conclusion(outcomes: Sequence[Outcome], trials: int, out: Path) -> int:
-    """Says what came out; 3 where trials are missing or not one of a study is complete."""
+def _conclude(outcomes: Sequence[Outcome], trials: int, out: Path) -> int:
+    """Prints what is missing, and returns the exit code: 3 if trials are missing or a study has no complete one."""
     for outcome in outcomes:
         title = f"{outcome.variant} on {outcome.dataset}"
         if outcome.budget < trials:

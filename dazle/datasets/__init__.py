@@ -1,1 +1,1 @@
-"""One file a dataset: what its raw distribution looks like and how it becomes features."""
+"""Datasets: one reader for each published archive, preparation, imports, simulated sets. Imports every other room."""

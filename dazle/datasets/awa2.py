@@ -1,6 +1,7 @@
-"""Animals with Attributes 2 with the splits of xlsa17: 50 animals, 85 attributes.
+"""Reader of AWA2, Animals with Attributes 2, with the splits of xlsa17: 50 animals, 85 attributes.
 
-Its class vectors have a few negative values, where the annotators gave none: they are 0 here, as in the reference.
+Its class attributes have a few negative values, which mark missing annotations. They become 0, as in the reference
+code.
 """
 
 from pathlib import Path
@@ -11,16 +12,16 @@ from dazle.datasets.xlsa17_splits import read_lines
 
 
 def read(images: Path, splits: Path, *, name: str) -> RawDataset:
-    """`images`: Animals_with_Attributes2 or a folder above or its JPEGImages; `splits`: AWA2's folder of xlsa17.
+    """`images`: Animals_with_Attributes2, its parent or its JPEGImages; `splits`: AWA2's folder of xlsa17.
 
-    Raises InputError, one line, for whatever is wrong.
+    Raises InputError, one line, for any bad input.
     """
     raw = xlsa17.read(images, splits, name=name, preset="awa2")
     folders = (images, images / "Animals_with_Attributes2", images.parent, splits)
     file = xlsa17.first_file(*(folder / "predicates.txt" for folder in folders))
-    return xlsa17.with_attribute_names(raw, file, _predicates(file) if file else ())
+    return xlsa17.set_attribute_names(raw, file, _predicates(file) if file else ())
 
 
 def _predicates(path: Path) -> tuple[str, ...]:
-    """Lines are a number, a tab and a name."""
+    """The names in a file whose lines are a number, a tab and a name."""
     return tuple(line.split(maxsplit=1)[-1] for line in read_lines(path) if line)

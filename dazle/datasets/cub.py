@@ -1,7 +1,7 @@
-"""CUB-200-2011 with the splits of xlsa17: 200 birds, 312 attributes, 15 key points an image.
+"""Reader of CUB-200-2011 with the splits of xlsa17: 200 birds, 312 attributes, 15 key points an image.
 
-Key points say where an attribute can be seen (`cub_parts`). Whether an image shows it, the archive's annotations of
-single images say; a copy without them leaves the class: annotators saw it in at least half of the class's images.
+Key points give the place of each attribute (`cub_parts`). An attribute is present in an image if the archive's
+annotation of that image says so; without these annotations, if it is present in at least half of its class's images.
 """
 
 from dataclasses import replace
@@ -15,13 +15,13 @@ from dazle.datasets.raw import KeyPoints, RawDataset
 from dazle.datasets.xlsa17_splits import read_lines
 from dazle.errors import InputError
 
-PRESENT_PERCENT = 50
+PRESENT_PERCENT = 50  # of the images of a class
 
 
 def read(images: Path, splits: Path, *, name: str, split: str = "proposed") -> RawDataset:
-    """`images`: CUB_200_2011 or a folder above or its `images`; `splits`: CUB's folder of xlsa17.
+    """`images`: CUB_200_2011, its parent or its `images`; `splits`: CUB's folder of xlsa17.
 
-    `split="standard"` reads CUB's standard split. Raises InputError, one line, for whatever is wrong.
+    `split="standard"` reads CUB's standard split. Raises InputError, one line, for any bad input.
     """
     raw = xlsa17.read(images, splits, name=name, preset="cub", split=split)
     root = _root(images)
@@ -31,14 +31,14 @@ def read(images: Path, splits: Path, *, name: str, split: str = "proposed") -> R
         root.parent / "attributes.txt",
         splits / "attributes.txt",
     )
-    raw = xlsa17.with_attribute_names(raw, file, _numbered(file) if file else ())
-    points, said = _key_points(root, raw)
-    provenance = raw.provenance | {"key_points": said}
-    return replace(raw, key_points=points, provenance=provenance, notes=(*raw.notes, f"key points: {said}"))
+    raw = xlsa17.set_attribute_names(raw, file, _numbered(file) if file else ())
+    points, note = _key_points(root, raw)
+    provenance = raw.provenance | {"key_points": note}
+    return replace(raw, key_points=points, provenance=provenance, notes=(*raw.notes, f"key points: {note}"))
 
 
 def _root(images: Path) -> Path:
-    """The folder of CUB's own lists, whichever folder of the archive was given."""
+    """The folder with CUB's own lists, for any folder of the archive."""
     candidates = (images, images / "CUB_200_2011", images.parent)
     return next((folder for folder in candidates if (folder / "images.txt").is_file()), images)
 
@@ -53,11 +53,11 @@ def _numbered(path: Path) -> tuple[str, ...]:
 
 
 def _key_points(root: Path, raw: RawDataset) -> tuple[KeyPoints | None, str]:
-    """The key points, None where the archive lacks what they need, and what to say of them."""
-    needed = ("images.txt", "parts/parts.txt", "parts/part_locs.txt")
-    missing = [file for file in needed if not (root / file).is_file()]
+    """The key points, None if one of their files is missing, and a note about them for the user."""
+    files = ("images.txt", "parts/parts.txt", "parts/part_locs.txt")
+    missing = [file for file in files if not (root / file).is_file()]
     if missing or not raw.attribute_names:
-        return None, f"none ({missing[0] if missing else 'attributes.txt'} is missing): attention cannot be judged"
+        return None, f"none ({missing[0] if missing else 'attributes.txt'} is missing), so no pointing accuracy"
     path, parts = root / "parts" / "parts.txt", _numbered(root / "parts" / "parts.txt")
     try:
         table = attribute_parts(raw.attribute_names, parts)
@@ -65,14 +65,14 @@ def _key_points(root: Path, raw: RawDataset) -> tuple[KeyPoints | None, str]:
         raise InputError(f"{path}: with attributes.txt it gives no place to {error}; take CUB's own files") from error
     rows = _rows(root / "images.txt", raw)
     points = _points(root / "parts" / "part_locs.txt", rows, len(raw.images), len(parts))
-    present, said = _present(root / "attributes" / "image_attribute_labels.txt", rows, raw)
+    present, note = _present(root / "attributes" / "image_attribute_labels.txt", rows, raw)
     visible = float((~np.isnan(points[..., 0])).sum(axis=1).mean())
-    said = f"{len(parts)} parts, {visible:.1f} of them visible an image; {present.sum(axis=1).mean():.1f} {said}"
-    return KeyPoints(parts, points, table, present), said
+    note = f"{len(parts)} parts, {visible:.1f} of them visible an image; {present.sum(axis=1).mean():.1f} {note}"
+    return KeyPoints(parts, points, table, present), note
 
 
 def _rows(path: Path, raw: RawDataset) -> dict[int, int]:
-    """Image id of CUB's lists -> row of the image here; ids of images that are not used are left out."""
+    """Image id in CUB's lists -> row of the image in `raw`, for the images of `raw`."""
     ids = {name: number for number, name in enumerate(_numbered(path), 1)}
     unknown = [file for file in raw.image_files if file not in ids]
     if unknown:
@@ -81,7 +81,7 @@ def _rows(path: Path, raw: RawDataset) -> dict[int, int]:
 
 
 def _points(path: Path, rows: dict[int, int], images: int, parts: int) -> np.ndarray:
-    """(N, P, 2), NaN where not visible; the lines are `image part x y visible`."""
+    """(N, P, 2) x, y, NaN if not visible, from a file whose lines are `image part x y visible`."""
     try:
         table = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as error:
@@ -95,37 +95,40 @@ def _points(path: Path, rows: dict[int, int], images: int, parts: int) -> np.nda
     part, visible = table[:, 1].astype(int) - 1, table[:, 4] == 1
     np.add.at(lines, (row, part), 1)
     if (lines != 1).any():
-        image, wrong = np.argwhere(lines != 1)[0]
-        found = f"{lines[image, wrong]} lines for part {wrong + 1} of image row {image + 1}"
-        raise InputError(f"{path}: {found}, not one for each part of each image; fetch it again")
+        image, faulty_part = np.argwhere(lines != 1)[0]
+        count = f"{lines[image, faulty_part]} lines for part {faulty_part + 1} of image row {image + 1}"
+        raise InputError(f"{path}: {count}, not one for each part of each image; fetch it again")
     points[row[visible], part[visible]] = table[visible, 2:4]
     return points
 
 
 def _present(path: Path, rows: dict[int, int], raw: RawDataset) -> tuple[np.ndarray, str]:
-    """(N, A) whether an image shows an attribute, and by what that is said."""
+    """(N, A) bool: whether an image shows an attribute; and a note about the source of this."""
     if path.is_file() or raw.original_attributes is None:
-        return _annotated(path, rows, raw.attributes.shape[1]), f"attributes present an image, by {path.name}"
-    of_class = raw.original_attributes >= PRESENT_PERCENT
-    said = f"attributes present an image, by its class (original_att at least {PRESENT_PERCENT}; no {path.name})"
-    return of_class[raw.labels], said
+        return _annotations(path, rows, raw.attributes.shape[1]), f"attributes present an image, by {path.name}"
+    class_attributes = raw.original_attributes >= PRESENT_PERCENT
+    note = f"attributes present an image, by its class (original_att at least {PRESENT_PERCENT}; no {path.name})"
+    return class_attributes[raw.labels], note
 
 
-def _annotated(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
-    """Lines are `image attribute is_present certainty time`, some with a field too many: only three are read."""
-    present, known = (np.zeros((len(rows), attributes), bool) for _ in range(2))
+def _annotations(path: Path, rows: dict[int, int], attributes: int) -> np.ndarray:
+    """(N, A) bool from a file whose lines are `image attribute is_present certainty time`.
+
+    Some lines have a field too many, so only the first three fields are read.
+    """
+    present, annotated = (np.zeros((len(rows), attributes), bool) for _ in range(2))
     for number, line in enumerate(read_lines(path), 1):
         fields = line.split(None, 3)
         try:
-            row, attribute, shown = rows.get(int(fields[0])), int(fields[1]), ("0", "1").index(fields[2])
+            row, attribute, value = rows.get(int(fields[0])), int(fields[1]), ("0", "1").index(fields[2])
         except (ValueError, IndexError):
             attribute = 0
         if not 1 <= attribute <= attributes:
             raise InputError(f"{path}: line {number} is {line[:80]!r}, not 'image attribute 0-or-1'; fetch it again")
         if row is not None:
-            present[row, attribute - 1], known[row, attribute - 1] = shown, True
-    if not known.all():
-        image, attribute = np.argwhere(~known)[0] + 1
-        found = f"{(~known).sum():,} lines are missing, the first of attribute {attribute} of image row {image}"
-        raise InputError(f"{path}: {found}; it is cut short, fetch it again")
+            present[row, attribute - 1], annotated[row, attribute - 1] = value, True
+    if not annotated.all():
+        image, attribute = np.argwhere(~annotated)[0] + 1
+        missing = f"{(~annotated).sum():,} lines are missing, the first of attribute {attribute} of image row {image}"
+        raise InputError(f"{path}: {missing}; it is cut short, fetch it again")
     return present

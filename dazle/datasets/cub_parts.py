@@ -1,7 +1,8 @@
-"""At which of CUB's 15 key points each attribute can be seen, by the group in its name (`has_bill_shape::dagger`).
+"""Places of CUB's attributes: which of its 15 key points show an attribute, by the group in the attribute's name.
 
-A reading of the names, made before any model was looked at. Upperparts and underparts are what field guides call so,
-as far as there are key points for it. Size, shape and primary colour are of the whole bird: they are nowhere.
+The table was written from the names (`has_bill_shape::dagger`) before any model was evaluated. Upperparts and
+underparts follow field guides as far as there are key points. Size, shape and primary colour are properties of the
+whole bird and have no key point.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 def attribute_parts(attributes: Sequence[str], parts: Sequence[str]) -> np.ndarray:
-    """(A, P) bool. Raises KeyError with the name for a group or part that CUB does not have."""
+    """(A, P) bool: the parts that show an attribute. Raises KeyError for an unknown group or a missing part."""
     table = np.zeros((len(attributes), len(parts)), bool)
     columns = {part: column for column, part in enumerate(parts)}
     for row, name in enumerate(attributes):

@@ -1,12 +1,12 @@
-"""DeepFashion's Category and Attribute Prediction Benchmark, from its owners' lists to the paper's split.
+"""Reader of DeepFashion (Category and Attribute Prediction Benchmark) with the split of the DAZLE paper.
 
-Ten of its 50 categories are unseen; those without images are dropped and labels renumbered in the order of the
+Ten of the 50 categories are unseen. Categories without images are dropped, and labels are numbered in the order of the
 category ids. trainval is the official train and val of the seen categories, test_seen their official test, and
-test_unseen every image of the unseen ones. Images keep the order of `list_category_img.txt`; the other lists are
-matched by name.
+test_unseen all images of the unseen categories. Images are in the order of `list_category_img.txt`; the other lists are
+matched by image name.
 
-A class vector is `normalize((mean + 1) / 2)`, with the mean of the annotations -1, 0 and 1 of the category's
-images (`extract_annotation_DeepFashion.py` and `DeepFashionDataLoader.py` of hbdat/cvpr20_DAZLE).
+A class vector is `normalize((mean + 1) / 2)` of the mean annotation (-1, 0 or 1) over the category's images, as in
+`extract_annotation_DeepFashion.py` and `DeepFashionDataLoader.py` of hbdat/cvpr20_DAZLE.
 """
 
 import os
@@ -18,28 +18,28 @@ from typing import Any
 import numpy as np
 
 from dazle.datasets import deepfashion_lists as lists
+from dazle.datasets.npy_semantics import find_word2vec
 from dazle.datasets.published_counts import count_notes
 from dazle.datasets.raw import RawDataset
-from dazle.datasets.xlsa17 import semantics_beside
 from dazle.errors import InputError
 from dazle.features.feature_file import Progress
 from dazle.features.feature_set import ClassFold
 from dazle.features.splits import draw_folds
 
-UNSEEN = (12, 15, 2, 19, 29, 30, 26, 44, 42, 48)  # category ids, from 1, in the order of the paper's code
+UNSEEN_CATEGORIES = (12, 15, 2, 19, 29, 30, 26, 44, 42, 48)  # category ids, from 1, in the order of the paper's code
 PARTITIONS = ("train", "val", "test")
 CATEGORIES = 50
 CLASS_VECTORS = ("train-only", "paper")
-FOLDS_SAID = "3 drawn from the name deepfashion"
+FOLDS_NOTE = "3 drawn from the name deepfashion"
 
 
 def class_folds(seen_classes: np.ndarray) -> tuple[ClassFold, ...]:
-    """The three class folds, the same for every preparation and import of the dataset, whatever its name."""
+    """The three class folds: equal for every preparation and import of the dataset, under any name."""
     return draw_folds("deepfashion", seen_classes)
 
 
-def vectors_of(means: np.ndarray) -> np.ndarray:
-    """(C, A) float32 of unit length from mean annotations in -1..1; a class with only -1 stays zero."""
+def vectors_from_means(means: np.ndarray) -> np.ndarray:
+    """(C, A) float32 class vectors of unit length from mean annotations in -1..1; zero for a class with only -1."""
     shares = (np.asarray(means, np.float64) + 1) / 2
     lengths = np.linalg.norm(shares, axis=1, keepdims=True)
     return (shares / np.where(lengths > 0, lengths, 1)).astype(np.float32)
@@ -53,51 +53,50 @@ def read(
     class_vectors: str = "train-only",
     progress: Progress = lambda done, images: None,
 ) -> RawDataset:
-    """Read and check the lists under `annotations`, and find their images under `images`.
+    """The checked dataset from the lists under `annotations` and the images under `images`.
 
-    `class_vectors` says which images a class vector averages. `paper`: all of the category, test images
-    included. `train-only`: those of trainval; unseen categories have no such images, so theirs still average
-    all they have. Raises InputError for whatever is wrong; an image that is listed and not there is a note, and
-    its annotations count.
+    `class_vectors` selects the images that a class vector averages. `paper`: all images of the category, test images
+    included. `train-only`: those in trainval; unseen categories have none, so theirs average all their images. Raises
+    InputError, one line, for any bad input. A listed image that does not exist gives a note; its annotations are used.
     """
     if class_vectors not in CLASS_VECTORS:
         raise InputError(f"class vectors {class_vectors!r}: use one of {', '.join(CLASS_VECTORS)}")
     files = lists.find(annotations)
     table = _table(files)
-    found, missing = _found(images, table.images)
+    paths, missing = _find_images(images, table.images)
     sums = _sums(files, table, progress)
-    kept, notes = _kept(table)
-    used = np.flatnonzero(np.isin(table.category, kept))
-    labels, split = np.searchsorted(kept, table.category[used]), table.split[used]
-    means = _means(table, sums, kept, class_vectors)
+    class_ids, notes = _used_categories(table)
+    images_used = np.flatnonzero(np.isin(table.category, class_ids))
+    labels, split = np.searchsorted(class_ids, table.category[images_used]), table.split[images_used]
+    means = _means(table, sums, class_ids, class_vectors)
     trainval, test_seen, test_unseen = (np.flatnonzero(split == number) for number in range(3))
-    semantics, said = semantics_beside([annotations, images, annotations.parent], len(table.attributes))
+    semantics, semantics_note = find_word2vec([annotations, images, annotations.parent], len(table.attributes))
     raw = RawDataset(
         name=name,
         preset="deepfashion",
-        images=tuple(found[image] for image in used),
-        image_files=tuple(table.images[image] for image in used),
+        images=tuple(paths[image] for image in images_used),
+        image_files=tuple(table.images[image] for image in images_used),
         labels=labels,
-        attributes=_vectors(files, means, [table.categories[number - 1] for number in kept]),
+        attributes=_vectors(files, means, [table.categories[number - 1] for number in class_ids]),
         original_attributes=means.astype(np.float32),
         semantics=semantics,
         trainval=trainval,
         test_seen=test_seen,
         test_unseen=test_unseen,
         folds=class_folds(np.unique(labels[trainval])),
-        class_names=tuple(table.categories[number - 1] for number in kept),
+        class_names=tuple(table.categories[number - 1] for number in class_ids),
         attribute_names=table.attributes,
         key_points=None,
-        provenance=_provenance(files, table, kept, class_vectors) | {"semantics": said},
+        provenance=_provenance(files, table, class_ids, class_vectors) | {"semantics": semantics_note},
         notes=(),
     )
-    described = (*_vector_notes(table, kept, class_vectors), f"class folds: {FOLDS_SAID}", f"semantics: {said}")
-    return replace(raw, notes=(*count_notes(raw), *notes, *described, *missing))
+    notes += [*_vector_notes(table, class_ids, class_vectors), f"class folds: {FOLDS_NOTE}"]
+    return replace(raw, notes=(*count_notes(raw), *notes, f"semantics: {semantics_note}", *missing))
 
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The lists joined: one row an image, in the order of list_category_img.txt."""
+    """The joined lists; images in the order of list_category_img.txt."""
 
     categories: tuple[str, ...]
     attributes: tuple[str, ...]
@@ -111,14 +110,14 @@ def _table(files: dict[str, Path]) -> _Table:
     attributes = lists.names(files["list_attr_cloth.txt"])
     ids = lists.column(files["list_category_img.txt"], lambda text: _category(text, len(categories)))
     parts = lists.column(files["list_eval_partition.txt"], _partition)
-    for one, other, path in (
+    for images, others, path in (
         (ids, parts, files["list_eval_partition.txt"]),
         (parts, ids, files["list_category_img.txt"]),
     ):
-        _all_there(one, other, path)
+        _check_complete(images, others, path)
     category = np.array(list(ids.values()), np.int64)
-    tested = np.array([parts[image] == "test" for image in ids], bool)
-    split = np.where(np.isin(category, UNSEEN), 2, tested.astype(np.int64))
+    is_test = np.array([parts[image] == "test" for image in ids], bool)
+    split = np.where(np.isin(category, UNSEEN_CATEGORIES), 2, is_test.astype(np.int64))
     return _Table(categories, attributes, tuple(ids), category, split)
 
 
@@ -134,29 +133,30 @@ def _partition(text: str) -> str:
     return text
 
 
-def _all_there(images: Collection[str], others: Collection[str], path: Path) -> None:
+def _check_complete(images: Collection[str], others: Collection[str], path: Path) -> None:
     missing = [image for image in images if image not in others]
     if missing:
-        raise InputError(f"{path}: {len(missing):,} images are missing, the first is {missing[0]}; all lists need each")
+        count = f"{len(missing):,} images are missing, the first is {missing[0]}"
+        raise InputError(f"{path}: {count}; every list must have every image")
 
 
-def _found(folder: Path, images: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """The image files under `folder`, which may hold `img`, hold `Img/img`, or be `img`; notes on missing ones."""
+def _find_images(folder: Path, images: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """The image files under `folder`, which contains `img` or `Img/img` or is `img`; and a note if some are missing."""
     if not images:
         raise InputError(f"{folder}: list_category_img.txt names no image")
-    inside = [folder.parent] if folder.name == images[0].split("/")[0] else []
-    for place in (folder, folder / "Img", *inside):
-        missing = [image for image in images if not os.path.isfile(os.path.join(place, image))]
+    parents = [folder.parent] if folder.name == images[0].split("/")[0] else []
+    for parent in (folder, folder / "Img", *parents):
+        missing = [image for image in images if not os.path.isfile(os.path.join(parent, image))]
         if len(missing) < len(images):
             first = (
-                f"{len(missing):,} listed images are not there, the first is {place / missing[0]}" if missing else ""
+                f"{len(missing):,} listed images are not there, the first is {parent / missing[0]}" if missing else ""
             )
-            return [place / image for image in images], [first] * bool(missing)
+            return [parent / image for image in images], [first] * bool(missing)
     raise InputError(f"{folder}: no listed image is there, the first is {images[0]}; give the folder that holds img")
 
 
 def _sums(files: dict[str, Path], table: _Table, progress: Progress) -> np.ndarray:
-    """(3, categories + 1, A): annotations added up by split and category id; a list of 900 MB, never kept."""
+    """(3, categories + 1, A): sums of annotations by split and category id; the list of 900 MB is streamed."""
     sums = np.zeros((3, len(table.categories) + 1, len(table.attributes)), np.int64)
     numbers = {image: number for number, image in enumerate(table.images)}
     annotated = lists.annotations(files["list_attr_img.txt"], numbers, len(table.attributes))
@@ -168,73 +168,74 @@ def _sums(files: dict[str, Path], table: _Table, progress: Progress) -> np.ndarr
 
 
 def _counts(table: _Table) -> np.ndarray:
-    """(3, categories + 1) images by split and category id."""
+    """(3, categories + 1): numbers of images by split and category id."""
     counts = np.zeros((3, len(table.categories) + 1), np.int64)
     np.add.at(counts, (table.split, table.category), 1)
     return counts
 
 
-def _kept(table: _Table) -> tuple[np.ndarray, list[str]]:
-    """Ids of the categories that become classes, and what is to be said about the others."""
+def _used_categories(table: _Table) -> tuple[np.ndarray, list[str]]:
+    """The ids of the categories that become classes, and notes about the others."""
     counts = _counts(table)
-    kept = np.flatnonzero(counts[0] + counts[2])
+    class_ids = np.flatnonzero(counts[0] + counts[2])
     notes = []
     if len(table.categories) != CATEGORIES:
         notes.append(f"{len(table.categories)} categories, not the benchmark's {CATEGORIES}: ids may mean others here")
     empty = np.flatnonzero(counts.sum(axis=0) == 0)[1:]
     if empty.size:
-        notes.append(f"{empty.size} categories have no images and are dropped: {_named(table, empty)}")
-    tested = np.flatnonzero((counts[0] == 0) & (counts[1] > 0))
-    if tested.size:
-        left = f"their {counts[1, tested].sum():,} images are left out"
-        notes.append(f"{tested.size} categories have test images and none to train on, {left}: {_named(table, tested)}")
-    return kept, notes
+        notes.append(f"{empty.size} categories have no images and are dropped: {_category_names(table, empty)}")
+    test_only = np.flatnonzero((counts[0] == 0) & (counts[1] > 0))
+    if test_only.size:
+        images = f"their {counts[1, test_only].sum():,} images are left out"
+        names = _category_names(table, test_only)
+        notes.append(f"{test_only.size} categories have test images but no training images, {images}: {names}")
+    return class_ids, notes
 
 
-def _named(table: _Table, ids: np.ndarray) -> str:
+def _category_names(table: _Table, ids: np.ndarray) -> str:
     return ", ".join(f"{table.categories[number - 1]} ({number})" for number in ids)
 
 
-def _means(table: _Table, sums: np.ndarray, kept: np.ndarray, choice: str) -> np.ndarray:
-    """(C, A) mean annotations; a seen class has test images only in sums[1], an unseen one all in sums[2]."""
+def _means(table: _Table, sums: np.ndarray, class_ids: np.ndarray, class_vectors: str) -> np.ndarray:
+    """(C, A) mean annotations. Test images of seen classes are in sums[1], all images of unseen classes in sums[2]."""
     counts = _counts(table)
-    splits = [0, 1, 2] if choice == "paper" else [0, 2]
-    return sums[splits].sum(axis=0)[kept] / counts[splits].sum(axis=0)[kept, None]
+    splits = [0, 1, 2] if class_vectors == "paper" else [0, 2]
+    return sums[splits].sum(axis=0)[class_ids] / counts[splits].sum(axis=0)[class_ids, None]
 
 
 def _vectors(files: dict[str, Path], means: np.ndarray, names: list[str]) -> np.ndarray:
-    vectors = vectors_of(means)
-    without = np.flatnonzero(~vectors.any(axis=1))
-    if without.size:
+    vectors = vectors_from_means(means)
+    zero = np.flatnonzero(~vectors.any(axis=1))
+    if zero.size:
         raise InputError(
-            f"{files['list_attr_img.txt']}: no image of the category {names[without[0]]!r} has an attribute, so it "
+            f"{files['list_attr_img.txt']}: no image of the category {names[zero[0]]!r} has an attribute, so it "
             "has no class vector; take more of its images, or leave it out of the lists"
         )
     return vectors
 
 
-def _provenance(files: dict[str, Path], table: _Table, kept: np.ndarray, choice: str) -> dict[str, Any]:
+def _provenance(files: dict[str, Path], table: _Table, class_ids: np.ndarray, class_vectors: str) -> dict[str, Any]:
     return {
         "read_from": ", ".join(files),
         "listed_images": len(table.images),
-        "class_vectors": choice,
-        "unseen_category_ids": ", ".join(str(number) for number in UNSEEN if number in kept),
-        "category_ids": ", ".join(map(str, kept)),
-        "folds": FOLDS_SAID,
+        "class_vectors": class_vectors,
+        "unseen_category_ids": ", ".join(str(number) for number in UNSEEN_CATEGORIES if number in class_ids),
+        "category_ids": ", ".join(map(str, class_ids)),
+        "folds": FOLDS_NOTE,
     }
 
 
-def _vector_notes(table: _Table, kept: np.ndarray, choice: str) -> list[str]:
-    counts = _counts(table)[:, kept].sum(axis=1)
+def _vector_notes(table: _Table, class_ids: np.ndarray, class_vectors: str) -> list[str]:
+    counts = _counts(table)[:, class_ids].sum(axis=1)
     unseen = (
         f"class vectors of unseen categories average the attribute annotations of their own {counts[2]:,} images, "
-        "all of them test images: they have no others, and without them no description"
+        "all of them test images: they have no other images, and no other description"
     )
-    if choice == "paper":
+    if class_vectors == "paper":
         seen = (
             f"class vectors of seen categories average all their images, {counts[1]:,} test images included, "
             "as the paper does"
         )
     else:
-        seen = f"class vectors of seen categories average their {counts[0]:,} images of trainval alone"
+        seen = f"class vectors of seen categories average their {counts[0]:,} images in trainval only"
     return [seen, unseen]

@@ -1,15 +1,15 @@
-"""DeepFashion's own reference layout (`feature_map_..._sep_seen_samples.hdf5`), seen as a feature set.
+"""Reference layout of DeepFashion (`feature_map_..._sep_seen_samples.hdf5`), read as a feature set.
 
 `feature_map_train/<label>` (n, D, h, w), `label_train/<label>` and `img_train/<label>` for each seen class, then
-`feature_map_test_seen`, `feature_map_test_unseen` with their `label_...` and `img_...`; `att` (rows, A), whose row
-l describes label l, and `w2v_att` (A, d). Labels are category ids from 1; rows of zeros (row 0, and categories
-without images) are dropped and labels renumbered. `att` holds mean annotations over all images, test images
-included; a class vector is `normalize((mean + 1) / 2)`.
+`feature_map_test_seen` and `feature_map_test_unseen` with their `label_...` and `img_...`; `att` (rows, A), whose row l
+describes label l, and `w2v_att` (A, d). Labels are category ids from 1. Rows of zeros (row 0, and categories without
+images) are dropped and labels renumbered. `att` has mean annotations over all images, test images included; a class
+vector is `normalize((mean + 1) / 2)`.
 
-Images keep the order of the feature arrays: trainval label by label, then test_seen, then test_unseen. The file
-compresses hundreds of images together, so any other order would inflate everything many times over. Their names
-come along (`img_...`), and where the file also says what it was made from (`imgs`, `labels`, `train_loc`,
-`test_seen_loc`, `test_unseen_loc`), every image is looked up there by its name, and label and split must agree.
+Images keep the order of the file: trainval label by label, then test_seen, then test_unseen. The file compresses
+hundreds of images together, so another order would decompress every chunk many times. If the file also has its origin
+(`imgs`, `labels`, `train_loc`, `test_seen_loc`, `test_unseen_loc`), each image is looked up there by its name, and its
+label and split must be the same.
 """
 
 import re
@@ -20,8 +20,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dazle.datasets.deepfashion import FOLDS_SAID, class_folds, vectors_of
-from dazle.datasets.reference_layout import ReferenceRegions, backbone_of, indices_at, semantics_of
+from dazle.datasets.deepfashion import FOLDS_NOTE, class_folds, vectors_from_means
+from dazle.datasets.reference_layout import ReferenceRegions, guess_backbone, read_indices, read_semantics
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.feature_set import FeatureSet, Regions, check, check_splits
@@ -30,7 +30,7 @@ LOCS = {"trainval": "train_loc", "test_seen": "test_seen_loc", "test_unseen": "t
 
 
 class JoinedRegions(Regions):
-    """Several regions of one grid, one after the other."""
+    """The regions of several arrays with the same grid, concatenated."""
 
     in_memory = False
 
@@ -48,7 +48,7 @@ class JoinedRegions(Regions):
         return np.concatenate([self._parts[part].read_norms(rows) for part, rows in self._split(indices)])
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in order, part by part."""
+        """All images in order as blocks (regions, norms), part by part."""
         for part in self._parts:
             yield from part.blocks()
 
@@ -61,48 +61,48 @@ class JoinedRegions(Regions):
 def describe(
     file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
 ) -> FeatureSet:
-    """The feature set of an open file, its regions still in the reference layout."""
+    """The feature set of an open file; its regions are converted when they are read."""
     if preset != "deepfashion":
         raise InputError(f"{source}: has DeepFashion's own layout; import it with --preset deepfashion")
     keys = [*(f"train/{label}" for label in _train_labels(file)), "test_seen", "test_unseen"]
     maps = _maps(file, keys)
-    stored = [_labels(file, key, len(part)) for key, part in zip(keys, maps, strict=True)]
-    trained, tested = (sum(map(len, maps[:stop])) for stop in (-2, -1))
+    labels_by_key = [_labels(file, key, len(part)) for key, part in zip(keys, maps, strict=True)]
+    trainval_stop, test_seen_stop = (sum(map(len, maps[:stop])) for stop in (-2, -1))
     splits = {
-        "trainval": np.arange(trained),
-        "test_seen": np.arange(trained, tested),
-        "test_unseen": np.arange(tested, tested + len(maps[-1])),
+        "trainval": np.arange(trainval_stop),
+        "test_seen": np.arange(trainval_stop, test_seen_stop),
+        "test_unseen": np.arange(test_seen_stop, test_seen_stop + len(maps[-1])),
     }
-    old_labels = np.concatenate(stored)
-    means, kept = _means(file, old_labels)
-    image_files = _names(file, keys, stored)
-    _agree_with_origin(file, image_files, old_labels, splits)
+    old_labels = np.concatenate(labels_by_key)
+    means, rows = _means(file, old_labels)
+    image_files = _names(file, keys, labels_by_key)
+    _check_origin(file, image_files, old_labels, splits)
     provenance: dict[str, Any] = {
         "made_by": "import of DeepFashion's reference layout",
         "file": source.name,
         "class_vectors": "paper",
-        "category_ids": ", ".join(map(str, kept)),
-        "folds": FOLDS_SAID,
+        "category_ids": ", ".join(map(str, rows)),
+        "folds": FOLDS_NOTE,
     }
-    described = {
+    fields = {
         "name": name,
         "preset": preset,
         "source": "real",
         "fingerprint": "",
         "regions": JoinedRegions([ReferenceRegions(part) for part in maps]),
-        "labels": np.searchsorted(kept, old_labels),
-        "attributes": vectors_of(means),
-        "semantics": semantics_of(file, source, semantics, provenance),
+        "labels": np.searchsorted(rows, old_labels),
+        "attributes": vectors_from_means(means),
+        "semantics": read_semantics(file, source, semantics, provenance),
         **splits,
         "grid": maps[0].shape[2:],
         "places": None,
-        "backbone": backbone or backbone_of(source, maps[0].shape[1]),
+        "backbone": backbone or guess_backbone(source, maps[0].shape[1]),
         "original_attributes": means,
         "image_files": image_files,
     }
-    check_splits(FeatureSet(**described, folds=()), str(source))
-    folds = class_folds(np.unique(described["labels"][splits["trainval"]]))
-    features = FeatureSet(**described, folds=folds, provenance=provenance)
+    check_splits(FeatureSet(**fields, folds=()), str(source))
+    folds = class_folds(np.unique(fields["labels"][splits["trainval"]]))
+    features = FeatureSet(**fields, folds=folds, provenance=provenance)
     check(features, str(source))
     return features
 
@@ -111,10 +111,10 @@ def _train_labels(file: h5py.File) -> list[int]:
     group = hdf5.find(file, "feature_map_train")
     if not isinstance(group, h5py.Group):
         raise InputError(f"{file.filename}: feature_map_train is not a group of labels; extract the features again")
-    wrong = [key for key in group if not re.fullmatch("0|[1-9][0-9]{0,8}", key)]
-    if wrong or not len(group):
-        found = f"has the member {wrong[0]!r}" if wrong else "is empty"
-        raise InputError(f"{file.filename}: feature_map_train {found}; its members are labels, whole numbers")
+    invalid = [key for key in group if not re.fullmatch("0|[1-9][0-9]{0,8}", key)]
+    if invalid or not len(group):
+        fault = f"has the member {invalid[0]!r}" if invalid else "is empty"
+        raise InputError(f"{file.filename}: feature_map_train {fault}; its members are labels, whole numbers")
     return sorted(int(key) for key in group)
 
 
@@ -130,51 +130,51 @@ def _maps(file: h5py.File, keys: list[str]) -> list[h5py.Dataset]:
 
 
 def _labels(file: h5py.File, key: str, images: int) -> np.ndarray:
-    """`label_<key>`; those of one training label must all be that label."""
+    """The array `label_<key>`. In `label_train/<label>` all values must be that label."""
     labels = hdf5.array(file, f"label_{key}", "iu", 1)
     if len(labels) != images:
         raise InputError(f"{file.filename}: label_{key} has {len(labels)} labels for the {images} images there")
     label = key.removeprefix("train/")
-    strange = labels[labels != int(label)] if label != key else labels[:0]
-    if strange.size:
-        raise InputError(f"{file.filename}: label_{key} has the label {strange[0]}; all of them must be {label}")
+    wrong = labels[labels != int(label)] if label != key else labels[:0]
+    if wrong.size:
+        raise InputError(f"{file.filename}: label_{key} has the label {wrong[0]}; all of them must be {label}")
     return labels
 
 
 def _means(file: h5py.File, old_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(C, A) mean annotations of the rows of `att` that are not zero, and which rows those are."""
+    """(C, A) mean annotations, the rows of `att` that are not zero, and (C,) the numbers of these rows."""
     att = hdf5.array(file, "att", "f", 2)
     if not (np.abs(att) <= 1 + 1e-6).all():
         row = np.flatnonzero(~(np.abs(att) <= 1 + 1e-6).all(axis=1))[0]
         raise InputError(f"{file.filename}: att is not within -1..1 in row {row}; means of -1, 0 and 1 are needed")
-    kept = np.flatnonzero(att.any(axis=1))
-    strange = np.setdiff1d(old_labels, kept)
-    if strange.size:
-        found = "is all zero" if 0 <= strange[0] < len(att) else f"is outside 0..{len(att) - 1}"
+    rows = np.flatnonzero(att.any(axis=1))
+    unknown = np.setdiff1d(old_labels, rows)
+    if unknown.size:
+        fault = "is all zero" if 0 <= unknown[0] < len(att) else f"is outside 0..{len(att) - 1}"
         raise InputError(
-            f"{file.filename}: images have the label {strange[0]}, but its row of att {found}; "
+            f"{file.filename}: images have the label {unknown[0]}, but its row of att {fault}; "
             "row l must describe label l, labels are category ids from 1"
         )
-    return att[kept], kept
+    return att[rows], rows
 
 
-def _names(file: h5py.File, keys: list[str], stored: list[np.ndarray]) -> tuple[str, ...]:
-    """Names of all images, in the order of their features; none where the file has none."""
+def _names(file: h5py.File, keys: list[str], labels_by_key: list[np.ndarray]) -> tuple[str, ...]:
+    """The names of all images in the order of their features; empty if the file has none."""
     if hdf5.find(file, "img_test_unseen") is None:
         return ()
     names: list[str] = []
-    for key, labels in zip(keys, stored, strict=True):
-        found = hdf5.texts(file, f"img_{key}")
-        if len(found) != len(labels):
-            raise InputError(f"{file.filename}: img_{key} has {len(found)} names for the {len(labels)} images there")
-        names += found
+    for key, labels in zip(keys, labels_by_key, strict=True):
+        part = hdf5.texts(file, f"img_{key}")
+        if len(part) != len(labels):
+            raise InputError(f"{file.filename}: img_{key} has {len(part)} names for the {len(labels)} images there")
+        names += part
     return tuple(names)
 
 
-def _agree_with_origin(
+def _check_origin(
     file: h5py.File, image_files: tuple[str, ...], labels: np.ndarray, splits: dict[str, np.ndarray]
 ) -> None:
-    """Raise InputError where `imgs`, `labels` and the locs, if there, say otherwise than the feature arrays."""
+    """Raise InputError if labels or splits of the feature arrays differ from `imgs`, `labels` and the locs."""
     if not image_files or any(hdf5.find(file, key) is None for key in ("imgs", "labels", *LOCS.values())):
         return
     where = file.filename
@@ -185,11 +185,12 @@ def _agree_with_origin(
     unknown = next((image for image in image_files if image not in positions), None)
     if unknown is not None:
         raise InputError(f"{where}: the image {unknown!r} is not in imgs; extract the features again")
-    at = np.array([positions[image] for image in image_files])
-    wrong = np.flatnonzero(origin[at] != labels)
-    if wrong.size:
-        image, said, there = image_files[wrong[0]], labels[wrong[0]], origin[at[wrong[0]]]
-        raise InputError(f"{where}: {image} is stored under the label {said}, but labels says {there}")
+    places = np.array([positions[image] for image in image_files])
+    mismatches = np.flatnonzero(origin[places] != labels)
+    if mismatches.size:
+        row = mismatches[0]
+        labelled = f"{image_files[row]} is stored under the label {labels[row]}"
+        raise InputError(f"{where}: {labelled}, but labels says {origin[places[row]]}")
     for split, key in LOCS.items():
-        if not np.array_equal(np.sort(at[splits[split]]), indices_at(file, key)):
+        if not np.array_equal(np.sort(places[splits[split]]), read_indices(file, key)):
             raise InputError(f"{where}: {key} does not name the images of {split} that are stored; they must agree")

@@ -1,7 +1,8 @@
-"""The text lists of DeepFashion's Category and Attribute Prediction Benchmark, read line by line and checked.
+"""Text lists of DeepFashion's Category and Attribute Prediction Benchmark, read line by line and checked.
 
-All look alike: the number of entries, the names of the columns, then one entry a line. Names of categories and
-attributes hold spaces, so their number is taken from the right. What is wrong is an InputError that names the line.
+All lists have one format: the number of entries, the names of the columns, then one entry a line. Names of categories
+and attributes contain spaces, so the last column is split off from the right. Every fault is an InputError that names
+the line.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,125 +26,127 @@ Value = TypeVar("Value")
 
 
 def find(annotations: Path) -> dict[str, Path]:
-    """Where each of `FILES` is, by its name. Raises InputError that names all that are missing."""
+    """The path of each of `FILES`, by its name. Raises InputError with the names of all missing files."""
     if not annotations.is_dir():
         raise InputError(f"{annotations}: no such folder; give the one that holds Anno and Eval")
-    places = {file: [annotations / folder / file for folder in FOLDERS] for file in FILES}
-    found = {file: next((path for path in paths if path.is_file()), None) for file, paths in places.items()}
-    missing = [file for file, path in found.items() if path is None]
+    candidates = {file: [annotations / folder / file for folder in FOLDERS] for file in FILES}
+    paths = {file: next((path for path in options if path.is_file()), None) for file, options in candidates.items()}
+    missing = [file for file, path in paths.items() if path is None]
     if missing:
         raise InputError(
             f"{annotations}: {', '.join(missing)} not found, there or in its folders Anno, Anno_coarse and Eval; "
             "give the folder that holds Anno and Eval"
         )
-    return {file: path for file, path in found.items() if path is not None}
+    return {file: path for file, path in paths.items() if path is not None}
 
 
 def entries(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The number (from 1) of each line after the first two, and what it says, without outer spaces.
+    """The number (from 1) and the stripped content of each line after the first two.
 
-    Raises InputError, at the end, where there are not as many as the first line states.
+    Raises InputError, after the last line, if their number is not that of the first line.
     """
     with path.open("rb") as file:
         first = file.readline().strip()
         if not first.isdigit() or len(first) > 12:
             raise InputError(
-                f"{path}: line 1 is {_shown(first)}, not the number of entries; take the file from the archive again"
+                f"{path}: line 1 is {_quoted(first)}, not the number of entries; take the file from the archive again"
             )
         file.readline()
-        found = 0
+        count = 0
         for number, line in enumerate(file, 3):
             if entry := line.strip():
-                found += 1
+                count += 1
                 yield number, entry
-    if found != int(first):
+    if count != int(first):
         raise InputError(
-            f"{path}: line 1 says {int(first):,} entries, but there are {found:,}; "
+            f"{path}: line 1 says {int(first):,} entries, but there are {count:,}; "
             "the file is cut short or was edited, take it from the archive again"
         )
 
 
 def names(path: Path) -> tuple[str, ...]:
-    """The names in a list of categories or attributes: all of a line but its last column, a number."""
-    found = []
+    """The names in a list of categories or attributes: each line without its last column, a number."""
+    names = []
     for number, entry in entries(path):
         name, _, kind = _text(path, number, entry).rpartition(" ")
         if not name.strip() or not kind.isdigit():
-            raise InputError(f"{path}: line {number} is {_shown(entry)}, not a name and the number of its type")
-        found.append(name.strip())
-    if not found:
+            raise InputError(f"{path}: line {number} is {_quoted(entry)}, not a name and the number of its type")
+        names.append(name.strip())
+    if not names:
         raise InputError(f"{path}: has no entries; take the file from the archive again")
-    return tuple(found)
+    return tuple(names)
 
 
 def column(path: Path, parse: Callable[[str], Value]) -> dict[str, Value]:
-    """Image name to what `parse` makes of the last column; `parse` raises ValueError with what is wrong."""
-    found: dict[str, Value] = {}
+    """Image name -> `parse` of the last column; `parse` raises ValueError with the fault."""
+    values: dict[str, Value] = {}
     for number, entry in entries(path):
         parts = _text(path, number, entry).rsplit(None, 1)
         if len(parts) < 2:
-            raise InputError(f"{path}: line {number} is {_shown(entry)}, not the name of an image and its value")
+            raise InputError(f"{path}: line {number} is {_quoted(entry)}, not the name of an image and its value")
         image, value = parts
-        if image in found:
+        if image in values:
             raise InputError(f"{path}: line {number} names {image} again; each image once")
         if image.startswith("/") or ".." in image.split("/"):
             raise InputError(f"{path}: line {number} names {image}, which leads out of the folder of the images")
         try:
-            found[image] = parse(value)
+            values[image] = parse(value)
         except ValueError as error:
             raise InputError(f"{path}: line {number}: {error}") from error
-    return found
+    return values
 
 
 def annotations(path: Path, images: Mapping[str, int], attributes: int) -> Iterator[tuple[int, np.ndarray]]:
-    """For each entry the number that `images` gives its image, and its (attributes,) int8 of -1, 0 and 1.
+    """For each entry the number of its image in `images`, and its annotations, (attributes,) int8.
 
-    1 says that the image has the attribute, -1 that it has not, 0 that nobody knows. Every image of `images`
-    comes once, in whatever order; InputError otherwise.
+    1: the image has the attribute; -1: it has not; 0: unknown. Raises InputError unless every image of `images` occurs
+    once, in any order.
     """
-    seen = np.zeros(len(images), bool)
+    read = np.zeros(len(images), bool)
     for number, entry in entries(path):
         image, values = _annotation(path, number, entry, images)
-        if seen[image]:
-            raise InputError(f"{path}: line {number} names {_shown(entry.split()[0])} again; each image once")
+        if read[image]:
+            raise InputError(f"{path}: line {number} names {_quoted(entry.split()[0])} again; each image once")
         if len(values) != attributes:
             raise InputError(
                 f"{path}: line {number} has {len(values):,} values, not {attributes:,}, one an attribute; "
                 "take the file from the archive again"
             )
-        seen[image] = True
+        read[image] = True
         yield image, values
-    if not seen.all():
-        first = next(image for image, position in images.items() if not seen[position])
-        raise InputError(f"{path}: {np.sum(~seen):,} images are missing, the first is {first}; all lists need each")
+    if not read.all():
+        first = next(image for image, position in images.items() if not read[position])
+        raise InputError(
+            f"{path}: {np.sum(~read):,} images are missing, the first is {first}; every list must have every image"
+        )
 
 
 def _annotation(path: Path, number: int, entry: bytes, images: Mapping[str, int]) -> tuple[int, np.ndarray]:
-    """The image of one entry and its values; names may hold spaces, values never hold letters."""
+    """The image and the values of one entry; names can contain spaces, values never contain letters."""
     name, _, text = entry.partition(b" ")
     if name.decode(errors="replace") not in images:
         name = entry.rstrip(b" \t-0123456789")
         text = entry[len(name) :]
     image = images.get(name.decode(errors="replace"))
     if image is None:
-        raise InputError(f"{path}: line {number} names {_shown(entry)}, which list_category_img.txt does not have")
+        raise InputError(f"{path}: line {number} names {_quoted(entry)}, which list_category_img.txt does not have")
     values = _signs(text)
     if values is None:
         wrong = next((token for token in text.split() if token not in (b"-1", b"0", b"1")), text)
-        raise InputError(f"{path}: line {number} has the value {_shown(wrong)}; it must be -1, 0 or 1")
+        raise InputError(f"{path}: line {number} has the value {_quoted(wrong)}; it must be -1, 0 or 1")
     return image, values
 
 
 def _signs(text: bytes) -> np.ndarray | None:
-    """The numbers -1, 0 and 1 of a text, None where it has anything else; ten times as fast as int() of each."""
+    """The numbers -1, 0 and 1 in a text, None if it has anything else; ten times as fast as int() per number."""
     characters = np.frombuffer(b" " + text, np.uint8)
     digits = np.flatnonzero((characters == ord("0")) | (characters == ord("1")))
     values = (characters[digits] - ord("0")).astype(np.int8)
-    before = characters[digits - 1]
-    minus, blank = before == ord("-"), (before == ord(" ")) | (before == ord("\t"))
+    previous = characters[digits - 1]
+    minus, blank = previous == ord("-"), (previous == ord(" ")) | (previous == ord("\t"))
     blanks = np.count_nonzero((characters == ord(" ")) | (characters == ord("\t")))
-    others = len(characters) - blanks - len(digits) - np.count_nonzero(minus)
-    if others or not (blank | (minus & (values == 1))).all():
+    invalid = len(characters) - blanks - len(digits) - np.count_nonzero(minus)
+    if invalid or not (blank | (minus & (values == 1))).all():
         return None
     return np.where(minus, -values, values)
 
@@ -152,10 +155,10 @@ def _text(path: Path, number: int, entry: bytes) -> str:
     try:
         return entry.decode().replace("\t", " ")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: line {number} is not UTF-8 text: {_shown(entry)}") from error
+        raise InputError(f"{path}: line {number} is not UTF-8 text: {_quoted(entry)}") from error
 
 
-def _shown(entry: bytes) -> str:
-    """The beginning of an entry, fit for a one-line message."""
+def _quoted(entry: bytes) -> str:
+    """The beginning of an entry, quoted for a message."""
     text = entry.decode(errors="replace")
     return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,13 +1,14 @@
-"""Simulated features of a real dataset's exact size, for work on speed and memory: `data simulate NAME --full`.
+"""Full-size simulated features, with the published size of a real dataset: `data simulate NAME --full`.
 
-Images, classes, splits, attributes and the 7 x 7 regions of 2,048 channels are as many as in the published dataset;
-DeepFashion's splits, which nobody here has verified, are a guess that adds up to its images. What the regions hold is
-cheap, not lifelike: one row of a fixed pool of random rows each, and in a third of the regions the prototype of the
-image's class on top, rectified. Prototypes are a linear image of the class attributes, so that a training learns
-something and unseen classes are not out of reach; its accuracy means nothing, and nobody may report it.
+They are for measurements of speed and memory only; accuracies on them have no meaning and must not be reported.
 
-An image depends on its number alone, so the file streams by and is the same on every run; on another processor the last
-bit of a value may differ, and then so does the fingerprint.
+Images, classes, splits, attributes and the 7 x 7 regions of 2,048 channels have the published numbers. DeepFashion's
+split sizes are not verified; those used here add up to its number of images. A region is a random row of a fixed pool,
+and in a third of the regions the prototype of the image's class is added; then all are rectified. Prototypes are a
+linear image of the class attributes, so that a model can learn something, about unseen classes too.
+
+An image depends only on its number, so features are generated while they are read, and they are equal in every run. On
+another processor the last bit of a value may differ, and with it the fingerprint.
 """
 
 from collections.abc import Iterator
@@ -23,17 +24,20 @@ from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regio
 from dazle.features.splits import draw_folds
 from dazle.streams import stream
 
-# Part of the name of the backbone, and so of every fingerprint: raise it when the generator changes what it draws.
+# Part of the backbone's name and so of every fingerprint: raise it if the generated numbers change.
 GENERATOR_VERSION = 1
 GRID, CHANNELS, SEMANTIC_DIMENSION = (7, 7), 2048, 300
-POOL = 1024
-SHOWN = 1 / 3  # of the regions, how many show the class
-STRENGTH = 0.7
+POOL = 1024  # rows
+SHOWN_SHARE = 1 / 3  # of the regions, those that show the class
+STRENGTH = 0.7  # length of a prototype
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many images and classes; class fold 1 gives `train_images` to its `train_classes`, None where it is drawn."""
+    """Numbers of images, classes and attributes. `train_images` are those of class fold 1's `train_classes`.
+
+    Both are None if fold 1 is drawn.
+    """
 
     attributes: int
     seen: int
@@ -51,14 +55,14 @@ class Sizes:
         return self.trainval + self.test_seen + self.test_unseen
 
 
-# Classes and images of class fold 1, once the leak is taken out of train_loc.
+# Train classes and train images of class fold 1, without the leak in train_loc.
 FOLD_1 = {"cub": (100, 4_702), "sun": (580, 9_280), "awa2": (27, 16_187)}
-# 205,050 is the middle of what is published; the others divide the rest as the official partition does.
+# trainval is the middle of the published range; the others divide the rest as the official partition does.
 DEEPFASHION = {"trainval": 205_050, "test_seen": 32_910, "test_unseen": 51_262}
 
 
 def sizes(preset: str) -> Sizes:
-    """The published sizes of one of `DATASETS`; InputError for another name."""
+    """The published sizes of one of `DATASETS`. Raises InputError for another name."""
     if preset not in DATASETS:
         raise InputError(f"simulate --full {preset}: name one of {', '.join(DATASETS)}")
     counts = DEEPFASHION | PUBLISHED[preset]
@@ -69,7 +73,7 @@ def sizes(preset: str) -> Sizes:
 
 
 class FullSizeRegions(Regions):
-    """Regions that are made when they are read; an image is the same whenever it is."""
+    """Regions that are generated when they are read; an image is equal in every read."""
 
     in_memory = False
 
@@ -81,39 +85,39 @@ class FullSizeRegions(Regions):
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(n, R, D) float16."""
-        return normalise(self._made(indices))[0]
+        return normalise(self._generate(indices))[0]
 
     def read_norms(self, indices: np.ndarray) -> np.ndarray:
         """(n, R) float32."""
-        return normalise(self._made(indices))[1]
+        return normalise(self._generate(indices))[1]
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in order as (regions, norms), each made once."""
+        """All images in order as blocks (regions, norms); each image is generated once."""
         step = max(1, BLOCK_BYTES // 2 // (self.shape[1] * self.shape[2] * 2))
         for start in range(0, self.shape[0], step):
-            yield normalise(self._made(np.arange(start, min(start + step, self.shape[0]))))
+            yield normalise(self._generate(np.arange(start, min(start + step, self.shape[0]))))
 
-    def _made(self, indices: np.ndarray) -> NDArray[np.float32]:
-        made = np.empty((len(indices), *self.shape[1:]), np.float32)
-        for values, image in zip(made, indices, strict=True):
+    def _generate(self, indices: np.ndarray) -> NDArray[np.float32]:
+        regions = np.empty((len(indices), *self.shape[1:]), np.float32)
+        for values, image in zip(regions, indices, strict=True):
             draw = np.random.default_rng([self._seed, int(image)])
             np.take(self._pool, draw.integers(POOL, size=len(values)), axis=0, out=values)
-            values[draw.random(len(values)) < SHOWN] += self._prototypes[self._labels[image]]
-        return np.maximum(made, 0, out=made)
+            values[draw.random(len(values)) < SHOWN_SHARE] += self._prototypes[self._labels[image]]
+        return np.maximum(regions, 0, out=regions)
 
 
 def full_size(preset: str, shape: Sizes | None = None) -> FeatureSet:
-    """Features named `PRESET-full`, their regions made as they are read; `shape` in place of the published sizes."""
+    """Features named `PRESET-full` with the published sizes, or with those of `shape`."""
     shape = shape or sizes(preset)
     name = f"{preset}-full"
     seed = stream("full size", preset, GENERATOR_VERSION)
     draw = np.random.default_rng(seed)
     classes = shape.seen + shape.unseen
-    # Squares make attributes of a class differ in strength, as published ones do.
+    # Squares give the attributes of a class different strengths, as in published ones.
     attributes = _unit(draw.random((classes, shape.attributes), np.float32) ** 2)
-    image_of_attributes = draw.standard_normal((shape.attributes, shape.channels), np.float32)
+    projection = draw.standard_normal((shape.attributes, shape.channels), np.float32)
     centred = attributes - attributes.mean(axis=0)
-    prototypes = STRENGTH * _unit(centred @ image_of_attributes)
+    prototypes = STRENGTH * _unit(centred @ projection)
     labels, test_seen = _labels(shape, draw)
     seen = labels < shape.seen
     features = FeatureSet(
@@ -139,22 +143,23 @@ def full_size(preset: str, shape: Sizes | None = None) -> FeatureSet:
 
 
 def _labels(shape: Sizes, draw: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Labels (N,), images of one class together, and which of them are test_seen: some of each seen class."""
+    """Labels (N,), in the order of classes, and (N,) bool: test_seen, which has images of every seen class."""
     if shape.train_classes is None or shape.train_images is None:
-        trains = _spread(shape.trainval, shape.seen)
+        train_counts = _spread(shape.trainval, shape.seen)
     else:
-        rest = _spread(shape.trainval - shape.train_images, shape.seen - shape.train_classes)
-        trains = np.concatenate([_spread(shape.train_images, shape.train_classes), rest])
-    tests = _spread(shape.test_seen, shape.seen)
-    of_class = np.concatenate([trains + tests, _spread(shape.test_unseen, shape.unseen)])
+        other_counts = _spread(shape.trainval - shape.train_images, shape.seen - shape.train_classes)
+        train_counts = np.concatenate([_spread(shape.train_images, shape.train_classes), other_counts])
+    test_counts = _spread(shape.test_seen, shape.seen)
+    class_sizes = np.concatenate([train_counts + test_counts, _spread(shape.test_unseen, shape.unseen)])
     test_seen = np.zeros(shape.images, bool)
-    for start, stop, tested in zip(of_class.cumsum() - of_class, of_class.cumsum(), tests, strict=False):
-        test_seen[draw.choice(np.arange(start, stop), tested, replace=False)] = True
-    return np.repeat(np.arange(len(of_class)), of_class), test_seen
+    stops = class_sizes.cumsum()
+    for start, stop, test_count in zip(stops - class_sizes, stops, test_counts, strict=False):
+        test_seen[draw.choice(np.arange(start, stop), test_count, replace=False)] = True
+    return np.repeat(np.arange(len(class_sizes)), class_sizes), test_seen
 
 
 def _spread(total: int, parts: int) -> NDArray[np.int64]:
-    """`total` in `parts` numbers that differ by one at most."""
+    """`parts` numbers with the sum `total` that differ by at most one."""
     return np.diff(np.arange(parts + 1) * total // parts)
 
 

@@ -1,7 +1,7 @@
-"""A raw dataset becomes a feature file: its images are looked at, extracted, and put beside all that describes them.
+"""Preparation of a feature file from a raw dataset (`data prepare`): decode all images, extract regions, write.
 
-Whatever is wrong with the descriptions or an image is said before the hours of extraction begin. Beside the feature
-file stand, until it is whole, what the look at the images found and the regions extracted so far.
+Bad input of any kind is reported before extraction begins, which can take hours. Until the feature file is complete,
+two files beside it hold the survey of the images and the regions extracted so far, so that a run can be resumed.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dazle.datasets.raw import RawDataset, without
+from dazle.datasets.raw import RawDataset, drop_images
 from dazle.errors import InputError
 from dazle.extraction.backbones import Backbone
 from dazle.extraction.extract import WorkFile, check_space, extract, lock_path
@@ -25,8 +25,8 @@ from dazle.features.feature_set import FeatureSet, Places, check
 
 BATCH = 32
 PACKAGES = ("torch", "torchvision", "pillow")
-TOLERANCE = 1  # a part lies near the edge of its cell as often as not
-Progress = Callable[[str, int, int], object]  # is told what is being done, how many images are done, and of how many
+TOLERANCE = 1  # cells; many parts are near the edge of their cell
+Progress = Callable[[str, int, int], object]  # called with (name of the stage, images done, all images)
 
 
 def prepare(
@@ -37,71 +37,72 @@ def prepare(
     skip_broken: bool = False,
     batch: int = BATCH,
     progress: Progress = lambda doing, done, images: None,
-    say: Callable[[str], object] = print,
+    log: Callable[[str], object] = print,
 ) -> FeatureSet:
-    """Write the feature file `target` and return it opened; started again after an interruption it goes on.
+    """Write the feature file `target` and return it opened; after an interruption the same call resumes.
 
-    Raises InputError for broken images unless `skip_broken` leaves them out, and for whatever else is wrong.
+    Raises InputError for broken images, unless `skip_broken` leaves them out, and for any other bad input. `log` is
+    called with lines that the user should read.
     """
     check_identity(raw.name, raw.preset, "real")
-    work_path, kept = (target.with_name(f".{target.name}.{what}") for what in ("work", "images"))
+    work_path, survey_path = (target.with_name(f".{target.name}.{what}") for what in ("work", "images"))
     with lock_path(work_path):
-        raw, sizes = _usable(raw, kept, skip_broken, progress, say)
+        raw, sizes = _drop_broken(raw, survey_path, skip_broken, progress, log)
         identity = _identity(raw, backbone, batch)
         shape = (len(raw.images), backbone.grid[0] * backbone.grid[1], backbone.channels)
         work = WorkFile(work_path, shape, identity)
-        features = _described(raw, backbone, work, sizes, identity)
+        features = _feature_set(raw, backbone, work, sizes, identity)
         check(features)
-        work.recover(batch, lambda done, images: progress("checking", done, images), say)
+        work.recover(batch, lambda done, images: progress("checking", done, images), log)
         check_space(work)
         extract(work, raw.images, backbone, batch, lambda done, images: progress("extracting", done, images))
         progress("writing", 0, len(raw.images))
         write(target, features, lambda done, images: progress("writing", done, images))
-        for path in (work_path, kept):
+        for path in (work_path, survey_path):
             path.unlink(missing_ok=True)
     return open_features(target)
 
 
-def _usable(
-    raw: RawDataset, kept: Path, skip_broken: bool, progress: Progress, say: Callable[[str], object]
+def _drop_broken(
+    raw: RawDataset, survey_path: Path, skip_broken: bool, progress: Progress, log: Callable[[str], object]
 ) -> tuple[RawDataset, np.ndarray]:
-    """The dataset without its broken images, and the (N, 2) sizes of the others."""
-    found = survey(raw.images, kept, lambda done, images: progress("looking at", done, images))
-    if not found.broken:
-        return raw, found.sizes
+    """The dataset without broken images, and the (N, 2) sizes of the remaining images."""
+    result = survey(raw.images, survey_path, lambda done, images: progress("decoding", done, images))
+    if not result.broken:
+        return raw, result.sizes
     complaint = (
-        f"{len(found.broken):,} of {len(raw.images):,} images cannot be used: {found.complaint(raw.image_files)}"
+        f"{len(result.broken):,} of {len(raw.images):,} images cannot be used: {result.complaint(raw.image_files)}"
     )
-    if len(found.broken) == len(raw.images):
+    if len(result.broken) == len(raw.images):
         raise InputError(f"{raw.name}: {complaint}; give the folder of the archive's images")
     if not skip_broken:
         raise InputError(f"{raw.name}: {complaint}; repair them, or leave them out with --skip-broken")
-    say(f"left out: {complaint}")
-    provenance = raw.provenance | {"left_out_images": [raw.image_files[image] for image in found.broken]}
-    whole = np.setdiff1d(np.arange(len(raw.images)), list(found.broken))
-    left = without(raw, found.broken)
-    _check_left(raw, left, say)
+    log(f"left out: {complaint}")
+    provenance = raw.provenance | {"left_out_images": [raw.image_files[image] for image in result.broken]}
+    rows = np.setdiff1d(np.arange(len(raw.images)), list(result.broken))
+    remaining = drop_images(raw, result.broken)
+    _check_remaining(raw, remaining, log)
     if "honest_images" in provenance:
-        provenance["honest_images"] = _honest_images(left)
-    return replace(left, provenance=provenance), found.sizes[whole]
+        provenance["honest_images"] = _honest_images(remaining)
+    return replace(remaining, provenance=provenance), result.sizes[rows]
 
 
 def _honest_images(raw: RawDataset) -> dict[str, int]:
-    """How many images of trainval are of the classes of either side of fold 1."""
+    """Number of trainval images of the train and of the validation classes of fold 1."""
     labels, fold = raw.labels[raw.trainval], raw.folds[0]
     sides = {"train": fold.train_classes, "validation": fold.validation_classes}
     return {side: int(np.isin(labels, classes).sum()) for side, classes in sides.items()}
 
 
-def _check_left(before: RawDataset, left: RawDataset, say: Callable[[str], object]) -> None:
-    """Says which classes are gone and why; InputError where validation would have nothing to go by."""
-    for label in np.setdiff1d(before.labels[before.trainval], left.labels[left.trainval]):
-        say(f"class {before.class_names[label]}: no image is left to train on, so it is left out of folds and test")
-    for label in np.setdiff1d(before.labels[before.test_unseen], left.labels[left.test_unseen]):
-        say(f"class {before.class_names[label]}: no image is left to test on")
-    if before.test_seen.size and not left.test_seen.size:
-        say("no image of a seen class is left to test on: T1 and U are all there is")
-    for number, fold in enumerate(left.folds, 1):
+def _check_remaining(before: RawDataset, remaining: RawDataset, log: Callable[[str], object]) -> None:
+    """Logs the classes that lost all their images. Raises InputError if a class fold has no classes left."""
+    for label in np.setdiff1d(before.labels[before.trainval], remaining.labels[remaining.trainval]):
+        log(f"class {before.class_names[label]}: no image is left to train on, so it is left out of folds and test")
+    for label in np.setdiff1d(before.labels[before.test_unseen], remaining.labels[remaining.test_unseen]):
+        log(f"class {before.class_names[label]}: no image is left to test on")
+    if before.test_seen.size and not remaining.test_seen.size:
+        log("no image of a seen class is left to test on, so only T1 and U exist")
+    for number, fold in enumerate(remaining.folds, 1):
         for side, classes in (("train", fold.train_classes), ("validation", fold.validation_classes)):
             if not classes.size:
                 raise InputError(
@@ -111,7 +112,7 @@ def _check_left(before: RawDataset, left: RawDataset, say: Callable[[str], objec
 
 
 def _identity(raw: RawDataset, backbone: Backbone, batch: int) -> dict[str, Any]:
-    """What an extraction that is continued must have in common with the one that was begun."""
+    """The properties that must be equal to resume an interrupted extraction."""
     return {
         "images": file_states(raw.images),
         "backbone": backbone.name,
@@ -119,17 +120,17 @@ def _identity(raw: RawDataset, backbone: Backbone, batch: int) -> dict[str, Any]
         "preparation": backbone.preparation.name,
         "grid": list(backbone.grid),
         "channels": backbone.channels,
-        "batch": batch,  # other sizes, other last bits
+        "batch": batch,  # the last bits of regions depend on it
         "device": backbone.device.type,
         "versions": {package: metadata.version(package) for package in PACKAGES},
     }
 
 
-def _described(
+def _feature_set(
     raw: RawDataset, backbone: Backbone, work: WorkFile, sizes: np.ndarray, identity: dict[str, Any]
 ) -> FeatureSet:
     names = json.dumps(raw.image_files).encode()
-    of_extraction = {key: identity[key] for key in ("preparation", "batch", "device", "versions")}
+    extraction = {key: identity[key] for key in ("preparation", "batch", "device", "versions")}
     return FeatureSet(
         name=raw.name,
         preset=raw.preset,
@@ -152,7 +153,7 @@ def _described(
         original_attributes=raw.original_attributes,
         provenance=raw.provenance
         | {"made_by": "data prepare", "weights_sha256": backbone.weights_sha256}
-        | of_extraction
+        | extraction
         | {"image_list_sha256": hashlib.sha256(names).hexdigest()},
     )
 
@@ -166,12 +167,12 @@ def _places(raw: RawDataset, backbone: Backbone, sizes: np.ndarray) -> Places | 
 
 
 def part_regions(points: np.ndarray, sizes: np.ndarray, preparation: Preparation, grid: tuple[int, int]) -> np.ndarray:
-    """(N, P) int16: the region of each part, -1 where it is not visible or was cropped away.
+    """(N, P) int16: the region of each part, -1 if it is not visible or cropped away.
 
-    points: (N, P, 2) x, y in pixels of the image file, NaN where not visible; sizes: (N, 2) width, height of the file.
+    `points`: (N, P, 2) x, y in pixels of the image file, NaN if not visible; `sizes`: (N, 2) width, height of the file.
     """
-    found = [preparation.locate(of_image, *size) for of_image, size in zip(points, sizes.tolist(), strict=True)]
-    located = np.array(found).reshape(points.shape)
+    pairs = zip(points, sizes.tolist(), strict=True)
+    located = np.array([preparation.locate(image_points, *size) for image_points, size in pairs]).reshape(points.shape)
     rows, columns = grid
     # The right and lower edge belong to the last cell.
     cells = np.minimum(np.nan_to_num(located) * (columns, rows), (columns - 1, rows - 1)).astype(np.int16)

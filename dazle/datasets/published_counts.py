@@ -1,6 +1,6 @@
-"""How many images, attributes and classes the published datasets have (splits of xlsa17; DeepFashion: DAZLE).
+"""Published counts: images, attributes and classes of the four datasets (splits of xlsa17; DeepFashion: DAZLE's).
 
-A published number may stand only beside features that have exactly these counts; a subset is another dataset.
+The rule: a published result may stand only beside features with exactly these counts; a subset is another dataset.
 """
 
 from typing import TYPE_CHECKING, Protocol
@@ -19,13 +19,13 @@ PUBLISHED: dict[str, dict[str, int]] = {
             "trainval": 10_320, "test_seen": 2_580, "test_unseen": 1_440},
     "awa2": {"images": 37_322, "attributes": 85, "seen classes": 40, "unseen classes": 10,
              "trainval": 23_527, "test_seen": 5_882, "test_unseen": 7_913},
-    # Its split sizes are not verified by anyone here, so they are not compared.
+    # Its split sizes are not verified, so they are not compared.
     "deepfashion": {"images": 289_222, "attributes": 1_000, "seen classes": 36, "unseen classes": 10},
 }  # fmt: skip
 
 
-class Described(Protocol):
-    """What is counted: a `FeatureSet`, or a `RawDataset` before its regions exist."""
+class Countable(Protocol):
+    """A `FeatureSet` or a `RawDataset`."""
 
     @property
     def labels(self) -> np.ndarray: ...
@@ -39,8 +39,8 @@ class Described(Protocol):
     def test_unseen(self) -> np.ndarray: ...
 
 
-def counts(features: Described) -> dict[str, int]:
-    """The same counts of a dataset, under the same names."""
+def counts(features: Countable) -> dict[str, int]:
+    """The counts of a dataset, with the keys of `PUBLISHED`."""
     return {
         "images": len(features.labels),
         "attributes": features.attributes.shape[1],
@@ -53,19 +53,19 @@ def counts(features: Described) -> dict[str, int]:
 
 
 def count_notes(raw: "RawDataset") -> list[str]:
-    """What to say of a raw dataset's counts: what was found, and how it differs from the published ones."""
-    found, published = counts(raw), PUBLISHED[raw.preset]
-    said = "found: " + ", ".join(f"{key} {number:,}" for key, number in found.items())
-    differs = [f"{key} {number:,}" for key, number in published.items() if found[key] != number]
-    if differs:
-        return [said, f"not the published counts ({', '.join(differs)}): no published number stands beside these"]
-    return [said, "exactly the published counts"]
+    """Lines for the user: the counts of a raw dataset, and how they differ from the published counts."""
+    actual, published = counts(raw), PUBLISHED[raw.preset]
+    note = "counts: " + ", ".join(f"{key} {number:,}" for key, number in actual.items())
+    differences = [f"{key} {number:,}" for key, number in published.items() if actual[key] != number]
+    if differences:
+        return [note, f"not the published counts ({', '.join(differences)}): no published number stands beside these"]
+    return [note, "exactly the published counts"]
 
 
 def has_published_counts(features: FeatureSet) -> bool:
-    """Whether these are real features of exactly the published size of their preset."""
+    """Whether these are real features with exactly the published counts of their preset."""
     published = PUBLISHED.get(features.preset)
     if features.source != "real" or published is None:
         return False
-    found = counts(features)
-    return all(found[key] == number for key, number in published.items())
+    actual = counts(features)
+    return all(actual[key] == number for key, number in published.items())

@@ -1,6 +1,6 @@
-"""A dataset as its owners distribute it, checked and described, before any image was turned into regions.
+"""Raw dataset: image files with labels, splits and descriptions, before regions are extracted from the images.
 
-Readers (`cub`, `sun`, `awa2`, `deepfashion`) make one; `dazle.datasets.prepare` makes a feature file of it.
+Readers (`cub`, `sun`, `awa2`, `deepfashion`) return one; `dazle.datasets.prepare` writes a feature file from it.
 """
 
 from collections.abc import Collection
@@ -15,22 +15,22 @@ from dazle.features.feature_set import ClassFold
 
 @dataclass(frozen=True, eq=False)
 class KeyPoints:
-    """Where parts are in the images, which attributes belong to them, and which attributes an image has."""
+    """The places of parts in the images, the attributes of each part, and the attributes that images show."""
 
     names: tuple[str, ...]  # P part names ("beak", "left eye", ...)
-    points: np.ndarray  # (N, P, 2) float64 x, y in pixels of the image file; NaN where not visible
-    attribute_parts: np.ndarray  # (A, P) bool: parts where an attribute can be looked for; all False: nowhere
+    points: np.ndarray  # (N, P, 2) float64 x, y in pixels of the image file; NaN if not visible
+    attribute_parts: np.ndarray  # (A, P) bool: the parts that show an attribute; all False: it has no place
     present: np.ndarray  # (N, A) bool: the attribute is present in the image
 
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """Everything of a `FeatureSet` but its regions, and the image files that the regions come from."""
+    """Everything in a `FeatureSet` except its regions, and the image files to extract them from."""
 
     name: str
     preset: str
     images: tuple[Path, ...]  # in image order
-    image_files: tuple[str, ...]  # the names that the feature file keeps, "/" between folders
+    image_files: tuple[str, ...]  # their names in the feature file, "/" between folders
     labels: np.ndarray  # (N,) int64, 0-based
     attributes: np.ndarray  # (C, A) float32, rows L2-normalised
     original_attributes: np.ndarray | None  # (C, A) float32
@@ -42,19 +42,20 @@ class RawDataset:
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     key_points: KeyPoints | None
-    provenance: dict[str, Any]  # what was read: files, counts, how many leaked images were taken out
-    notes: tuple[str, ...]  # what was found, a line each, for whoever prepares
+    provenance: dict[str, Any]  # files, counts and choices of the reader, for the feature file
+    notes: tuple[str, ...]  # lines for the user about the data, such as counts and missing files
 
 
-def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
-    """The dataset without some images (broken ones, say): the others keep their order and move up.
+def drop_images(raw: RawDataset, images: Collection[int]) -> RawDataset:
+    """The dataset without `images`; the other images are renumbered in their order.
 
-    A seen class that has no image left to train on leaves the class folds, and its test images leave the split.
+    A seen class that loses all its training images is also removed from the class folds, and its test images from
+    test_seen.
     """
-    kept = np.setdiff1d(np.arange(len(raw.images)), list(images))
+    remaining = np.setdiff1d(np.arange(len(raw.images)), list(images))
 
-    def moved(indices: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(np.isin(kept, indices))
+    def renumber(indices: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(np.isin(remaining, indices))
 
     points = raw.key_points
     seen = raw.labels[np.setdiff1d(raw.trainval, list(images))]
@@ -64,22 +65,22 @@ def without(raw: RawDataset, images: Collection[int]) -> RawDataset:
     )
     return replace(
         raw,
-        images=tuple(raw.images[image] for image in kept),
-        image_files=tuple(raw.image_files[image] for image in kept),
-        labels=raw.labels[kept],
-        trainval=moved(raw.trainval),
-        test_seen=moved(raw.test_seen[np.isin(raw.labels[raw.test_seen], seen)]),
-        test_unseen=moved(raw.test_unseen),
+        images=tuple(raw.images[image] for image in remaining),
+        image_files=tuple(raw.image_files[image] for image in remaining),
+        labels=raw.labels[remaining],
+        trainval=renumber(raw.trainval),
+        test_seen=renumber(raw.test_seen[np.isin(raw.labels[raw.test_seen], seen)]),
+        test_unseen=renumber(raw.test_unseen),
         folds=tuple(folds),
-        key_points=points and replace(points, points=points.points[kept], present=points.present[kept]),
+        key_points=points and replace(points, points=points.points[remaining], present=points.present[remaining]),
     )
 
 
-def with_trained_classes(raw: RawDataset) -> tuple[RawDataset, list[str]]:
-    """The dataset without test images of seen classes that have none to train on, and a line that names these."""
+def drop_untrained_classes(raw: RawDataset) -> tuple[RawDataset, list[str]]:
+    """The dataset without test images of seen classes that have no training images, and a note with their names."""
     trained = np.isin(raw.labels[raw.test_seen], raw.labels[raw.trainval])
     if trained.all():
         return raw, []
     names = ", ".join(raw.class_names[label] for label in np.unique(raw.labels[raw.test_seen[~trained]]))
-    note = f"{(~trained).sum():,} images of test_seen are left out, their classes have none to train on: {names}"
+    note = f"{(~trained).sum():,} images of test_seen are left out, their classes have no training images: {names}"
     return replace(raw, test_seen=raw.test_seen[trained]), [note]

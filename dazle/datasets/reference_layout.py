@@ -1,11 +1,11 @@
-"""The HDF5 layout that DAZLE, MSDN, TransZero, GEM-ZSL and others share, turned into our own feature file.
+"""Reference layout: the HDF5 files that DAZLE, MSDN, TransZero, GEM-ZSL and others share, read as a feature set.
 
-`feature_map` (N, D, h, w), `labels` (N,), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, all 0-based,
-`att` (C, A), `w2v_att` (A, d), and sometimes `original_att`, `train_loc`, `val_loc`. Channels come before
-regions there and are not normalised; here each region is one row of unit length.
+`feature_map` (N, D, h, w), `labels` (N,), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, all 0-based, `att`
+(C, A), `w2v_att` (A, d), and in some files `original_att`, `train_loc`, `val_loc`. In the file channels come before
+regions and are not normalised; here each region is one row of unit length.
 
-Where `train_loc` and `val_loc` are given they carry the leak of xlsa17, images of test_seen: only those of
-their images that are in trainval count.
+`train_loc` and `val_loc` have the leak of xlsa17: they contain images of test_seen. Only their images in trainval are
+used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dazle.datasets.npy_semantics import read_npy
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, check_splits, normalise
@@ -22,11 +23,11 @@ from dazle.features.fingerprint import SPLITS
 from dazle.features.splits import draw_folds
 
 BACKBONES = {"ResNet_101": "ResNet-101", "EfficientNet_Lite0": "EfficientNet-Lite0"}
-LARGEST_SLAB = 8 * BLOCK_BYTES
+LARGEST_SLAB = 8 * BLOCK_BYTES  # bytes
 
 
 class ReferenceRegions(Regions):
-    """A `feature_map` (N, D, h, w) seen as regions; raises InputError at an image that is all zero or not finite."""
+    """A `feature_map` (N, D, h, w) as regions. Reading an image that is all zero or not finite raises InputError."""
 
     in_memory = False
 
@@ -44,7 +45,7 @@ class ReferenceRegions(Regions):
         return np.concatenate([self._convert(self._slab(i, i + 1), i)[1] for i in indices])
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All images in order; every compressed chunk of the source is inflated once."""
+        """All images in order as blocks (regions, norms); every compressed chunk of the file is decompressed once."""
         images, regions, channels = self.shape
         step = max(1, BLOCK_BYTES // 4 // (regions * channels * 4))
         slab = self._slab_images(step)
@@ -54,32 +55,32 @@ class ReferenceRegions(Regions):
                 yield self._convert(maps[first : first + step], start + first)
 
     def _slab_images(self, step: int) -> int:
-        """How many images to read at once: whole chunks, or as much of one as fits into memory.
+        """Number of images to read at once: whole chunks, or the part of a chunk that fits into `LARGEST_SLAB`.
 
-        h5py's own chunks of these files hold hundreds of images, and each slab inflates all it touches.
+        These files have h5py's default chunks of hundreds of images, and a read decompresses all chunks it touches.
         """
         per_chunk = (self._maps.chunks or (1,))[0]
-        whole = max(1, step // per_chunk) * per_chunk
+        chunk_images = max(1, step // per_chunk) * per_chunk
         image_bytes = self.shape[1] * self.shape[2] * self._maps.dtype.itemsize
-        return min(whole, max(1, LARGEST_SLAB // image_bytes))
+        return min(chunk_images, max(1, LARGEST_SLAB // image_bytes))
 
     def _slab(self, start: int, stop: int) -> np.ndarray:
         return hdf5.rows(self._maps, np.s_[start:stop])
 
     def _convert(self, maps: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
         regions, norms = normalise(maps.reshape(*maps.shape[:2], -1).swapaxes(1, 2))
-        wrong = np.flatnonzero(~np.isfinite(norms).all(axis=1) | ~norms.any(axis=1))
-        if wrong.size:
-            image = f"{self._maps.name.lstrip('/')} of image {start + wrong[0]}"
-            found = "all zero" if not norms[wrong[0]].any() else "not finite"
-            raise InputError(f"{self._maps.file.filename}: {image} is {found}; extract the image again")
+        invalid = np.flatnonzero(~np.isfinite(norms).all(axis=1) | ~norms.any(axis=1))
+        if invalid.size:
+            image = f"{self._maps.name.lstrip('/')} of image {start + invalid[0]}"
+            fault = "all zero" if not norms[invalid[0]].any() else "not finite"
+            raise InputError(f"{self._maps.file.filename}: {image} is {fault}; extract the image again")
         return regions, norms
 
 
 def describe(
     file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
 ) -> FeatureSet:
-    """The feature set of an open file, its regions still in the reference layout."""
+    """The feature set of an open file; its regions are converted when they are read."""
     maps = hdf5.dataset(file, "feature_map", "f", 4)
     provenance: dict[str, Any] = {"made_by": "import of the reference layout", "file": source.name}
     attributes = hdf5.array(file, "att", "f", 2)
@@ -87,7 +88,7 @@ def describe(
         provenance["negative_attributes_set_to_0"] = int((attributes < 0).sum())
         attributes = np.maximum(attributes, 0)
     lengths = np.linalg.norm(attributes, axis=1, keepdims=True)
-    described = {
+    fields = {
         "name": name,
         "preset": preset,
         "source": "real",
@@ -95,24 +96,24 @@ def describe(
         "regions": ReferenceRegions(maps),
         "labels": hdf5.array(file, "labels", "iu", 1),
         "attributes": attributes / np.where(lengths > 0, lengths, 1),
-        "semantics": semantics_of(file, source, semantics, provenance),
-        **{split: indices_at(file, f"{split}_loc") for split in SPLITS},
+        "semantics": read_semantics(file, source, semantics, provenance),
+        **{split: read_indices(file, f"{split}_loc") for split in SPLITS},
         "grid": maps.shape[2:],
         "places": None,
-        "backbone": backbone or backbone_of(source, maps.shape[1]),
-        "original_attributes": _original(file),
+        "backbone": backbone or guess_backbone(source, maps.shape[1]),
+        "original_attributes": _original_attributes(file),
     }
-    check_splits(FeatureSet(**described, folds=()), str(source))
-    given = _given_fold(file, described["labels"], described["trainval"], provenance)
-    seen = np.unique(described["labels"][described["trainval"]])
-    provenance["folds"] = "drawn from the dataset's name" if given is None else "fold 1 given, 2 and 3 drawn"
-    features = FeatureSet(**described, folds=draw_folds(name, seen, given), provenance=provenance)
+    check_splits(FeatureSet(**fields, folds=()), str(source))
+    first_fold = _stored_fold(file, fields["labels"], fields["trainval"], provenance)
+    seen = np.unique(fields["labels"][fields["trainval"]])
+    provenance["folds"] = "drawn from the dataset's name" if first_fold is None else "fold 1 given, 2 and 3 drawn"
+    features = FeatureSet(**fields, folds=draw_folds(name, seen, first_fold), provenance=provenance)
     check(features, str(source))
     return features
 
 
-def indices_at(file: h5py.File, key: str) -> np.ndarray:
-    """Image indices, sorted. Raises InputError where one is there twice; their range is not looked at."""
+def read_indices(file: h5py.File, key: str) -> np.ndarray:
+    """Image indices, sorted. Raises InputError if one occurs twice; their range is not checked."""
     indices = np.sort(hdf5.array(file, key, "iu", 1))
     twice = indices[:-1][np.diff(indices) == 0]
     if twice.size:
@@ -120,57 +121,44 @@ def indices_at(file: h5py.File, key: str) -> np.ndarray:
     return indices
 
 
-def _original(file: h5py.File) -> np.ndarray | None:
+def _original_attributes(file: h5py.File) -> np.ndarray | None:
     return None if hdf5.find(file, "original_att") is None else hdf5.array(file, "original_att", "fiu", 2)
 
 
-def backbone_of(source: Path, channels: int) -> str:
-    """What made these features, from the name of the file or the number of channels."""
+def guess_backbone(source: Path, channels: int) -> str:
+    """The backbone, from the name of the file or the number of channels."""
     for pattern, backbone in BACKBONES.items():
         if pattern in source.name:
             return backbone
     if channels == 2048:
         return "ResNet-101"
     raise InputError(
-        f"{source}: the file name does not say the backbone of these {channels} channels; give it with --backbone"
+        f"{source}: the file name does not contain the backbone of these {channels} channels; give it with --backbone"
     )
 
 
-def semantics_of(
-    file: h5py.File, source: Path, given: Mapping[str, Path], provenance: dict[str, Any]
+def read_semantics(
+    file: h5py.File, source: Path, npy_files: Mapping[str, Path], provenance: dict[str, Any]
 ) -> dict[str, np.ndarray]:
-    """The file's own attribute vectors and the given `.npy` files, by name; says in `provenance` which were given."""
-    own = hdf5.find(file, "w2v_att") is not None
-    if own and "word2vec" in given:
-        raise InputError(f"{source}: already has word2vec (w2v_att); give {given['word2vec']} another name")
-    if not own and "word2vec" not in given:
+    """Attribute vectors by name: `w2v_att` as `word2vec`, and `npy_files`, whose names are added to `provenance`."""
+    has_word2vec = hdf5.find(file, "w2v_att") is not None
+    if has_word2vec and "word2vec" in npy_files:
+        raise InputError(f"{source}: already has word2vec (w2v_att); give {npy_files['word2vec']} another name")
+    if not has_word2vec and "word2vec" not in npy_files:
         raise InputError(f"{source}: w2v_att is missing; give the vectors with --semantics word2vec=FILE.npy")
-    provenance["semantics"] = {name: path.name for name, path in given.items()}
-    vectors = {"word2vec": hdf5.array(file, "w2v_att", "f", 2)} if own else {}
-    return vectors | {name: npy_vectors(path) for name, path in given.items()}
+    provenance["semantics"] = {name: path.name for name, path in npy_files.items()}
+    vectors = {"word2vec": hdf5.array(file, "w2v_att", "f", 2)} if has_word2vec else {}
+    return vectors | {name: read_npy(path) for name, path in npy_files.items()}
 
 
-def npy_vectors(path: Path) -> np.ndarray:
-    """(A, d) float32 of a .npy file. Raises InputError where it is none."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a .npy file of (A, d) attribute vectors")
-    try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers; write it with numpy.save") from error
-    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f" or vectors.ndim != 2:
-        raise InputError(f"{path}: not one (attributes, dimensions) array of floating point numbers")
-    return np.array(vectors, np.float32)
-
-
-def _given_fold(
+def _stored_fold(
     file: h5py.File, labels: np.ndarray, trainval: np.ndarray, provenance: dict[str, Any]
 ) -> ClassFold | None:
-    """Class fold 1 from train_loc and val_loc without their test images; None where one is missing."""
+    """Class fold 1 from train_loc and val_loc without their test images; None if one of them is missing."""
     keys = ("train_loc", "val_loc")
     if any(hdf5.find(file, key) is None for key in keys):
         return None
-    parts = [indices_at(file, key) for key in keys]
+    parts = [read_indices(file, key) for key in keys]
     for key, indices in zip(keys, parts, strict=True):
         if indices.size and not 0 <= indices[0] <= indices[-1] < len(labels):
             raise InputError(
@@ -183,9 +171,9 @@ def _given_fold(
     shared = np.intersect1d(train, validation)
     if shared.size or not train.size or not validation.size:
         sizes = f"have {train.size} and {validation.size} classes"
-        found = f"share class {shared[0]}" if shared.size else sizes
+        fault = f"share class {shared[0]}" if shared.size else sizes
         raise InputError(
-            f"{file.filename}: train_loc and val_loc {found}; they must split the seen classes, "
-            "or be taken out of the file"
+            f"{file.filename}: train_loc and val_loc {fault}; they must split the seen classes, "
+            "or be removed from the file"
         )
     return ClassFold(train, validation)

@@ -1,6 +1,6 @@
-"""SUN Attribute with the splits of xlsa17: 717 scenes, 102 attributes, 20 images a class.
+"""Reader of SUN Attribute with the splits of xlsa17: 717 scenes, 102 attributes, 20 images a class.
 
-The names of the attributes are in another archive of its owners, SUNAttributeDB: they are used where it lies beside.
+Attribute names come from another archive of its owners, SUNAttributeDB, and are used if its folder is near the images.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from dazle.datasets.raw import RawDataset
 def read(images: Path, splits: Path, *, name: str) -> RawDataset:
     """`images`: the folder that SUNAttributeDB_Images was unpacked into; `splits`: SUN's folder of xlsa17.
 
-    Raises InputError, one line, for whatever is wrong.
+    Raises InputError, one line, for any bad input.
     """
     raw = xlsa17.read(images, splits, name=name, preset="sun")
-    places = (images, images.parent, images.parent.parent)
-    folders = [place / inner for place in places for inner in ("SUNAttributeDB", ".")]
+    parents = (images, images.parent, images.parent.parent)
+    folders = [parent / inner for parent in parents for inner in ("SUNAttributeDB", ".")]
     file = xlsa17.first_file(*(folder / "attributes.mat" for folder in [*folders, splits]))
-    return xlsa17.with_attribute_names(raw, file, MatFile(file, ["attributes"]).texts("attributes") if file else ())
+    return xlsa17.set_attribute_names(raw, file, MatFile(file, ["attributes"]).texts("attributes") if file else ())

@@ -5,7 +5,6 @@ features are a grid before its pooling can be used by its name. `efficientnet-li
 The rule for callers: prepare images, and map their key points, with the backbone's own `preparation`.
 """
 
-import difflib
 import hashlib
 import importlib
 import re
@@ -21,7 +20,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from dazle.errors import InputError
+from dazle.errors import InputError, unknown
 from dazle.extraction.preparation import REFERENCE, STRETCHED, Preparation
 
 LITE = "efficientnet-lite0"
@@ -109,9 +108,7 @@ def _torchvision_classifier(name: str) -> _Parts:
     models = _torchvision().models
     names = models.list_models(module=models)
     if name not in names:
-        nearest = difflib.get_close_matches(name, [LITE, *names], 1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"use resnet101, {LITE} or a classifier of torchvision"
-        raise InputError(f"backbone {name!r} is not known; {hint}")
+        raise unknown("backbone", name, [LITE, *names], "default: resnet101")
     versions = models.get_model_weights(name).__members__
     url = versions.get("IMAGENET1K_V1", versions["DEFAULT"]).url
     network = models.get_model(name, weights=None, **ARGUMENTS.get(name, {}))
@@ -121,7 +118,7 @@ def _torchvision_classifier(name: str) -> _Parts:
 
 @cache
 def _torchvision() -> Any:
-    """The package torchvision. If its operators were built for another torch, importing it needs stand-ins for them."""
+    """The package torchvision. If it was built for another torch, its operators are missing; stubs let it import."""
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:

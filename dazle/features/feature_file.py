@@ -97,7 +97,7 @@ def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
     if needed > free:
         raise InputError(f"{path}: needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f}; use another folder")
     partial = path.with_name(f".{path.name}.partial")
-    # HDF5 truncates a file before it locks it. So the lock is a file of its own, which stays, empty.
+    # HDF5 truncates a file before it locks it. So the lock is a separate, empty file, which is not removed.
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)

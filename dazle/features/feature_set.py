@@ -1,7 +1,7 @@
 """Feature set: the region features of a dataset's images with their labels, splits, class attributes and semantics.
 
-A `FeatureSet` comes from a feature file (`dazle.features.feature_file`) or a generator of simulated features; its maker
-calls `check`. The rule for callers: `regions` may lie on disk, so read only the rows you need, or call `load()` once.
+A `FeatureSet` comes from a feature file (`dazle.features.feature_file`) or a generator of simulated features, and has
+passed `check`. The rule for callers: `regions` may be on disk, so read only the rows you need, or call `load()` once.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class ClassFold:
 class Places:
     """Where attributes are in the images: an attribute belongs to some parts, and a part lies in one region."""
 
-    part_regions: np.ndarray  # (N, P) int, stored as int16: region of each part, -1 where it is not visible
+    part_regions: np.ndarray  # (N, P) int, stored as int16: region of each part, -1 if it is not visible
     attribute_parts: np.ndarray  # (A, P) bool: the parts that show an attribute; all False: it has no place
     present: np.ndarray  # (N, A) bool: the attribute is present in the image
     tolerance: int  # largest distance of a hit from the part, in cells, diagonals included; 0: the region itself

@@ -66,7 +66,7 @@ def validation_phase(features: FeatureSet, fold: int) -> Phase:
 def without_test(features: FeatureSet) -> FeatureSet:
     """The features without test splits, and with the label -1 for every image outside trainval.
 
-    With these alone no phase can contain a test image, and a test image could not be scored.
+    With these features no phase can contain a test image, and no test image has a label to score it with.
     """
     labels = np.full_like(features.labels, -1)
     labels[features.trainval] = features.labels[features.trainval]

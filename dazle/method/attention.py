@@ -1,7 +1,8 @@
-"""Region attention (where an attribute looks) and attribute attention (how much it counts), one function a choice.
+"""Region attention (weights alpha over the regions of an image) and attribute attention (weights beta of attributes).
 
-Everything that region attention weighs enters linearly, so the functions work on products of the weights with the
-regions, and attribute features h_a are never built.
+Each choice of `model.region_attention` and `model.attribute_attention` that has weights is one function, registered
+under its name. The model is linear in the attribute features h_a = sum_r alpha_ar f_r. So region attention takes the
+logits v_a' W_alpha f_r alone, and h_a is never computed.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""The model in its fast form: one product with the regions, attribute features never built.
+"""The DAZLE model in its fast form: class scores from one matrix product with the regions.
 
-Because h_a = sum_r alpha_ar f_r enters only linearly, the logits of both attentions and the attribute scores all come
-from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D).
-`dazle/method/reference.py` is the same model as the paper writes it; tests hold the two together.
+All logits and attribute scores are linear in the regions f_r or in the attribute features h_a = sum_r alpha_ar f_r. So
+they come from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D), and h_a is
+never computed. Tests compare the model with the paper's formulas (`dazle/method/reference.py`).
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from dazle.config import ModelSettings
 from dazle.method.attention import ATTRIBUTE_WEIGHTS, REGION_WEIGHTS
 from dazle.streams import stream
 
-# V (W f) writes and reads one more array as long as the regions: if the two cost the same (CUB), it is 11 % slower.
-WORTH_IT = 0.9
+# V (W f) writes and reads one more array per region: on CUB, with equal operation counts, it is 11 % slower.
+ATTRIBUTES_FIRST_FACTOR = 0.9
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Output:
         """(B, A) index of the region each attribute looks at most; None for uniform attention."""
         if self.alpha is None:
             return self.peak
-        # `max` names the same region as `argmax`, and finds it several times faster.
+        # `max` returns the same region as `argmax`, several times faster.
         return self.alpha.max(dim=1).indices.expand(-1, self.evidence.shape[1])
 
 
 class Model(nn.Module):
     """s_c = sum_a z_ca beta_a e_a for every class of one label space.
 
-    Parameters are named as in the paper: `V` (A, d), `W_e`, `W_alpha`, `W_beta` (d, D); those that a choice does not
-    use do not exist. `V` is a buffer when semantics are fixed.
+    Parameters are named as in the paper: `V` (A, d), `W_e`, `W_alpha`, `W_beta` (d, D). Parameters that the settings do
+    not use do not exist. `V` is a buffer if semantics are not trained.
     """
 
     class_attributes: Tensor
@@ -53,7 +53,7 @@ class Model(nn.Module):
     def __init__(
         self, settings: ModelSettings, semantics: Tensor, class_attributes: Tensor, dimension: int, *seed: str | int
     ) -> None:
-        """`semantics`: (A, d); `class_attributes`: z, (C, A); `dimension`: D; `seed`: names the stream of W_e."""
+        """`semantics`: initial V, (A, d); `class_attributes`: z, (C, A); `dimension`: D; `seed`: stream of W_e."""
         super().__init__()
         self.settings = settings
         self.register_buffer("class_attributes", class_attributes)
@@ -64,7 +64,7 @@ class Model(nn.Module):
         shape = (semantics.shape[1], dimension)
         generator = torch.Generator().manual_seed(stream(*seed, "W_e"))
         self.W_e = nn.Parameter(torch.randn(shape, generator=generator, dtype=semantics.dtype))
-        # Zero: attention starts uniform and every beta at one half (sigmoid) or one (softmax).
+        # Zeros: alpha starts uniform, and every beta at 0.5 (sigmoid) or 1 (softmax).
         if settings.region_attention in REGION_WEIGHTS:
             self.W_alpha = nn.Parameter(semantics.new_zeros(shape))
         if settings.attribute_attention in ATTRIBUTE_WEIGHTS:
@@ -72,7 +72,7 @@ class Model(nn.Module):
         self.names = [name for name in ("W_alpha", "W_e", "W_beta") if hasattr(self, name)]
 
     def forward(self, regions: Tensor) -> Output:
-        """`regions`: (B, R, D); the large product runs in their dtype, everything after it in the parameters' dtype."""
+        """`regions`: (B, R, D). The large product runs in their dtype, the rest in the parameters' dtype."""
         attention = self.settings.region_attention
         if attention == "uniform":
             # alpha = 1/R for every attribute: averaging the regions first is the same and R times cheaper.
@@ -129,4 +129,4 @@ class Model(nn.Module):
         (attributes, d), (count, dimension) = self.V.shape, rows.shape
         attributes_first = attributes * dimension * (2 * count + 3 * d)
         weights_first = count * d * (2 * dimension + 3 * attributes)
-        return WORTH_IT * attributes_first <= weights_first
+        return ATTRIBUTES_FIRST_FACTOR * attributes_first <= weights_first

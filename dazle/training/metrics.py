@@ -90,7 +90,7 @@ class Evaluation:
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """S, U and margin of every point of the seen-unseen curve: S falls from its maximum to 0 while U rises.
 
-        Images with equal gaps change sides together. A margin lies halfway between two changes.
+        Images with equal gaps change at the same margin. The margin of a point is halfway between two changes.
         """
         gaps, group = np.unique(self.gap, return_inverse=True)
         percent = self.weight * self.is_correct

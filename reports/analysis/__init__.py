@@ -1,1 +1,1 @@
-"""What records say in numbers: protocols, statistics, claims, published results. Imports no other room."""
+"""Protocols, statistics over seeds, verdicts on claims, published numbers. Imports no other room."""

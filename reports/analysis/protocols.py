@@ -1,7 +1,7 @@
-"""How the reported epoch of a cell is chosen: one tiny class a protocol.
+"""The protocols, which pick the reported epoch of a cell (honest, last, oracle), and the rows of `results.csv`.
 
-A cell keeps its whole validation and test curves; nothing but this module decides which point is reported.
-The rule a caller must know: `Honest` never looks at a test number, `Oracle` looks at nothing else.
+A record keeps the whole validation and test curves; only this module picks the point that is reported.
+The rule a caller must know: `Honest` reads no test number, `Oracle` reads nothing else.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import pandas as pd
 Point = dict[str, Any]
 Curve = Sequence[Point]
 
+# The columns of results.csv: the cell and the protocol, the values at the reported epoch, the status, further values.
 KEY = ["variant", "dataset", "source", "seed"]
 RESULT = ["epoch", "S", "U", "H", "T1", "AUSUC"]
 FURTHER = ["pointing", "pointing_chance", "margin", "best_margin_H"]
@@ -25,7 +26,7 @@ class Protocol:
     title: str  # printed above tables
 
     def choose(self, validation: Sequence[Curve], test: Curve) -> int | None:
-        """The index into `test` of the reported point, None where the rule has nothing to go by.
+        """The index into `test` of the reported point; None if the curves that the rule reads are empty.
 
         validation: one curve a fold, empty without a validation phase; test: the curve of the test phase.
         """
@@ -33,7 +34,7 @@ class Protocol:
 
 
 class Honest(Protocol):
-    """The epoch at which the validation H, averaged over folds, is first at its best."""
+    """The first epoch with the best validation H, averaged over folds."""
 
     name = "honest"
     title = "honest protocol: the epoch that validation chose"
@@ -57,9 +58,9 @@ class Last(Protocol):
 
 
 class Oracle(Protocol):
-    """The epoch with the best test H, as the reference code reports: an upper bound, not a result.
+    """The epoch with the best test H, as in the reference code: an upper bound, not a result.
 
-    Where no seen class is tested there is no H, and T1 takes its place, as in the reference too.
+    If no seen class is tested, there is no H and the best T1 decides, as in the reference code.
     """
 
     name = "oracle"
@@ -72,53 +73,62 @@ class Oracle(Protocol):
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (Honest(), Last(), Oracle())}
 
 
+def check_protocol(name: str) -> None:
+    """Raises ValueError for an unknown protocol."""
+    if name not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {name!r}: choose one of {', '.join(PROTOCOLS)}")
+
+
 def averaged(curves: Sequence[Curve], metric: str) -> list[float]:
-    """The metric at each point of the first curve, averaged over all of them where they are equally far trained."""
-    matched = [[curve[_nearest(curve, point["fraction"])][metric] for curve in curves] for point in curves[0]]
-    return [float(value) for value in np.array(matched, dtype=float).mean(axis=1)]
+    """The mean of the metric over all curves at each point of the first curve, paired by fraction of the schedule.
+
+    NaN if the nearest point of any curve has no value.
+    """
+    values = [[curve[_nearest(curve, point["fraction"])][metric] for curve in curves] for point in curves[0]]
+    return [float(mean) for mean in np.array(values, dtype=float).mean(axis=1)]
 
 
 def select(frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """One row a cell, in the order of `frame`: its key, the protocol and the chosen test point (percent).
+    """One row a cell, in the order of `frame`: its key, the protocol and the reported test point (percent).
 
-    Values are NaN for a cell that is not done and where the protocol chooses nothing.
+    Values are NaN if the cell is not done or the protocol picks no point. Raises ValueError for an unknown protocol.
+    """
+    points = reported_points(frame, protocol)
+    cells = frame[[*KEY, "status"]].to_dict("records")
+    rows = [
+        cell | {"protocol": protocol} | {column: point.get(column) for column in [*RESULT, *FURTHER]}
+        for cell, point in zip(cells, points, strict=True)
+    ]
+    selection = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, "status"])
+    return selection.astype(dict.fromkeys([*RESULT, *FURTHER], float))
+
+
+def reported_points(frame: pd.DataFrame, protocol: str) -> list[Point]:
+    """The reported point of every cell with all its values, in the order of `frame`; empty if there is none.
+
     Raises ValueError for an unknown protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    records = frame.to_dict("records")
-    rows = [_reported(record, PROTOCOLS[protocol]) for record in records]
-    chosen = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, "status"])
-    return chosen.astype(dict.fromkeys([*RESULT, *FURTHER], float))
+    check_protocol(protocol)
+    choose = PROTOCOLS[protocol].choose
+    columns = (frame[name] for name in ("status", "validation", "test"))
+    points: list[Point] = []
+    for status, validation, test in zip(*columns, strict=True):
+        # A failed cell may have left a part of its curve; such a part is not a result.
+        index = choose(validation, test) if status == "done" else None
+        points.append({} if index is None else test[index])
+    return points
 
 
-def chosen_points(frame: pd.DataFrame, protocol: str) -> list[Point | None]:
-    """The whole chosen point of every cell, in the order of `frame`: per-class counts too."""
-    return [_chosen(record, PROTOCOLS[protocol]) for record in frame.to_dict("records")]
-
-
-def results(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell and protocol, cell by cell: what is written as results.csv (NaN becomes empty there)."""
-    every = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
-    return every.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER]]
-
-
-def _reported(record: dict[Any, Any], protocol: Protocol) -> dict[str, Any]:
-    row = {column: record[column] for column in [*KEY, "status"]} | {"protocol": protocol.name}
-    point = _chosen(record, protocol) or {}
-    return row | {column: point.get(column) for column in [*RESULT, *FURTHER]}
-
-
-def _chosen(record: dict[Any, Any], protocol: Protocol) -> Point | None:
-    # A failed cell may have left part of a curve; it never counts as done.
-    chosen = protocol.choose(record["validation"], record["test"]) if record["status"] == "done" else None
-    return None if chosen is None else record["test"][chosen]
+def result_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The content of results.csv: one row a cell and protocol, cell by cell; NaN is written as an empty field."""
+    selections = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
+    return selections.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER]]
 
 
 def _nearest(curve: Curve, fraction: float) -> int:
     return int(np.argmin([abs(point["fraction"] - fraction) for point in curve]))
 
 
-def _first_best(values: Any) -> int:
-    # A diverged point (NaN) must not win, as it would in a plain arg-max.
+def _first_best(values: Sequence[float | None]) -> int:
+    # A diverged point is NaN, which a plain arg-max would return.
     return int(np.argmax(np.nan_to_num(np.array(values, dtype=float), nan=-1.0)))

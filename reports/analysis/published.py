@@ -1,6 +1,6 @@
-"""The numbers that others printed, with their source and whether anybody checked; read from published.toml.
+"""Published numbers of the paper and of other methods, with source and verification, read from published.toml.
 
-The rule a caller must know: they belong beside real features with the published counts and nowhere else.
+The rule a caller must know: they may stand only beside real features with the published counts.
 """
 
 import tomllib
@@ -11,12 +11,13 @@ from pathlib import Path
 
 FILE = Path(__file__).with_name("published.toml")
 PRESETS = ("cub", "sun", "awa2", "deepfashion")
-ABOUT = ("kind", "source", "protocol", "verified")
+# The fields of a source that all its rows share.
+SOURCE_FIELDS = ("kind", "source", "protocol", "verified")
 
 
 @dataclass(frozen=True)
 class Published:
-    """One printed row, percent; None where the source prints no such number."""
+    """One published row, percent; None if the source has no such number."""
 
     variant: str
     preset: str
@@ -38,19 +39,19 @@ class Published:
 
 
 def published(variant: str, preset: str) -> Published | None:
-    """The row of the paper's ablation table (S, U, H), None where it has none."""
+    """The row of the paper's ablation table (S, U, H); None if it has no such row."""
     rows = [row for row in _rows() if (row.variant, row.preset, row.kind) == (variant, preset, "table")]
     return rows[0] if rows else None
 
 
 def also_published(variant: str, preset: str) -> tuple[Published, ...]:
-    """What else was printed for this row: T1 of the full model, bests of the released notebooks."""
+    """Other published numbers of this row: T1 of the full model, the best epochs of the released notebooks."""
     return tuple(row for row in _rows() if (row.variant, row.preset) == (variant, preset) and row.kind != "table")
 
 
 @dataclass(frozen=True)
-class Method:
-    """Another method's printed numbers: preset -> metric -> percent."""
+class PublishedMethod:
+    """Another method's published numbers: preset -> metric -> percent."""
 
     name: str
     features: str
@@ -61,10 +62,10 @@ class Method:
 
 
 @cache
-def methods() -> tuple[Method, ...]:
-    """Other methods on the same splits, in the order in which they stand in a table."""
+def published_methods() -> tuple[PublishedMethod, ...]:
+    """Other methods on the same splits, in the order of the file."""
     return tuple(
-        Method(
+        PublishedMethod(
             **{name: method[name] for name in ("name", "features", "source", "protocol", "verified")},
             numbers={preset: method[preset] for preset in PRESETS if preset in method},
         )
@@ -76,7 +77,7 @@ def methods() -> tuple[Method, ...]:
 def _rows() -> tuple[Published, ...]:
     sources = tomllib.loads(FILE.read_text(encoding="utf-8"))["source"]
     return tuple(
-        Published(variant, preset, **{name: source[name] for name in ABOUT}, **row)
+        Published(variant, preset, **{name: source[name] for name in SOURCE_FIELDS}, **row)
         for source in sources
         for preset in PRESETS
         for variant, row in source.get(preset, {}).items()

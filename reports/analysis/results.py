@@ -1,17 +1,16 @@
-"""What one dataset's records say under each protocol: the values that every table and claim is made of.
+"""The records of one dataset under each protocol: the values of every table, figure and claim.
 
-The rule a caller must know: values come as series indexed by seed, and nothing is ever paired by the order of rows.
+The rule a caller must know: values are series indexed by seed, and pairs are made by that index, never by the order of
+rows.
 """
 
 from collections.abc import Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 
-from reports.analysis.class_bootstrap import KINDS, ClassCounts, class_difference
-from reports.analysis.protocols import PROTOCOLS, chosen_points, select
+from reports.analysis.protocols import check_protocol, select
 from reports.analysis.statistics import PairedDifference, paired_difference
 
 FULL_MODEL = "dazle"
@@ -20,30 +19,32 @@ METRICS = ("S", "U", "H", "T1")
 
 
 class DatasetResults:
-    """The cells of one dataset (a row a cell, as the store's frame has them), whole or not."""
+    """The cells of one dataset, one row a cell with the columns of `benchmark.cells.folder.frame`, finished or not."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        """Raises ValueError where cells disagree about source, preset, backbone or published counts."""
+        """Raises ValueError if the cells differ in source, preset, backbone or published counts."""
         self.frame = frame.reset_index(drop=True)
-        self.name = str(self.only("dataset"))
-        self.source, self.preset = str(self.only("source")), str(self.only("preset"))
-        self.backbone, self.about = str(self.only("backbone")), str(self.only("about"))
-        self.published = self.source == "real" and bool(self.only("published_counts"))
+        self.name = str(self.shared_value("dataset"))
+        self.source, self.preset = str(self.shared_value("source")), str(self.shared_value("preset"))
+        self.backbone, self.about = str(self.shared_value("backbone")), str(self.shared_value("about"))
+        self.has_published_counts = self.source == "real" and bool(self.shared_value("published_counts"))
         self.seeds = int(self.frame["seed"].nunique())
-        self._rows = {str(variant): part for variant, part in self.frame.groupby("variant", sort=False)}
-        self.variants = list(self._rows)
-        # One selection a protocol, however many tables ask.
-        self.points = cache(self._points)
-        self._of_variant = cache(self._by_variant)
+        self._cells = {str(variant): cells for variant, cells in self.frame.groupby("variant", sort=False)}
+        self._finished = {variant: cells[cells["status"] == "done"] for variant, cells in self._cells.items()}
+        self.variants = list(self._cells)
+        # Tables, figures and claims read the same selections and differences many times.
+        self._points: dict[str, pd.DataFrame] = {}
+        self._points_by_variant: dict[str, dict[str, pd.DataFrame]] = {}
+        self._differences: dict[tuple[str, ...], PairedDifference] = {}
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Iterator[Self]:
-        """One a dataset, in the order of the frame."""
-        for _, part in frame.groupby("dataset", sort=False):
-            yield cls(part)
+    def per_dataset(cls, frame: pd.DataFrame) -> Iterator[Self]:
+        """The results of each dataset, in the order of the frame."""
+        for _, cells in frame.groupby("dataset", sort=False):
+            yield cls(cells)
 
-    def only(self, column: str) -> Any:
-        """The one value that all cells have; ValueError where they have several or none."""
+    def shared_value(self, column: str) -> Any:
+        """The value of the column, which all cells share; ValueError if they have several values or none."""
         values = self.frame[column].dropna().unique()
         if len(values) != 1:
             found = ", ".join(map(str, values)) or "none"
@@ -51,74 +52,69 @@ class DatasetResults:
         return values[0]
 
     @cached_property
-    def validated(self) -> bool:
-        """Whether there is a validation phase to choose by; where nothing is done yet, nothing speaks against it."""
-        done = self.frame[self.frame["status"] == "done"]
-        return len(done) == 0 or any(any(folds) for folds in done["validation"])
+    def has_validation(self) -> bool:
+        """Whether a finished cell has a validation curve; True as long as no cell is finished."""
+        finished = self.frame[self.frame["status"] == "done"]
+        return len(finished) == 0 or any(any(folds) for folds in finished["validation"])
 
-    def used(self, protocol: str) -> str:
-        """The protocol that can be had: the last epoch in place of the honest one where nothing was validated.
+    def available_protocol(self, protocol: str) -> str:
+        """`protocol`, or `last` in place of `honest` if there was no validation phase.
 
         Raises ValueError for an unknown protocol.
         """
-        if protocol not in PROTOCOLS:
-            raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-        return "last" if protocol == "honest" and not self.validated else protocol
+        check_protocol(protocol)
+        return "last" if protocol == "honest" and not self.has_validation else protocol
+
+    def points(self, protocol: str) -> pd.DataFrame:
+        """`select` for all cells of the dataset."""
+        if protocol not in self._points:
+            self._points[protocol] = select(self.frame, protocol)
+        return self._points[protocol]
 
     def values(self, variant: str, column: str, protocol: str) -> pd.Series:
-        """One of `select`'s columns of a variant, indexed by seed; NaN where a cell has no value."""
-        return self._of_variant(protocol)[variant][column]
+        """A column of `points` for one variant, indexed by seed; NaN if a cell has no value."""
+        if protocol not in self._points_by_variant:
+            by_variant = self.points(protocol).groupby("variant")
+            self._points_by_variant[protocol] = {str(name): rows.set_index("seed") for name, rows in by_variant}
+        return self._points_by_variant[protocol][variant][column]
 
-    def done(self, variant: str) -> pd.DataFrame:
-        """The variant's finished cells."""
-        rows = self._rows[variant]
-        return rows[rows["status"] == "done"]
+    def finished_cells(self, variant: str) -> pd.DataFrame:
+        """The variant's cells with status `done`."""
+        return self._finished[variant]
 
-    def measured(self, variant: str, column: str) -> pd.Series:
-        """A column of the frame itself (images/s, bytes) of a variant's done cells, indexed by seed."""
-        return self.done(variant).set_index("seed")[column].astype(float)
+    def measurements(self, variant: str, column: str) -> pd.Series:
+        """A column of the frame (images/s, bytes) for the variant's finished cells, indexed by seed.
+
+        Empty if the frame has no such column.
+        """
+        cells = self._finished[variant]
+        if column not in cells:
+            return pd.Series(dtype=float)
+        return pd.Series(cells[column].to_numpy(dtype=float), index=cells["seed"])
 
     def difference(self, variant: str, reference: str, metric: str, protocol: str) -> PairedDifference:
-        """variant - reference, paired by seed; where one seed is all there is, with the interval over classes."""
-        paired = paired_difference(self.values(variant, metric, protocol), self.values(reference, metric, protocol))
-        if paired.n != 1 or metric not in KINDS:
-            return paired
-        first, second = self._counts(variant, protocol), self._counts(reference, protocol)
-        over_classes = class_difference(first, second, metric) if first and second else None
-        return over_classes or paired
+        """variant - reference in one metric, paired by seed."""
+        key = (variant, reference, metric, protocol)
+        if key not in self._differences:
+            pair = (self.values(name, metric, protocol) for name in (variant, reference))
+            self._differences[key] = paired_difference(*pair)
+        return self._differences[key]
 
-    def ended(self, variant: str, seed: int) -> tuple[str, str]:
-        """(status, last line of the error, or nothing) of a cell."""
-        rows = self._rows[variant]
-        status, error = rows.loc[rows["seed"] == seed, ["status", "error"]].iloc[0]
-        said = error.strip().splitlines() if isinstance(error, str) else []
-        return str(status), said[-1] if said else ""
+    def status_and_error(self, variant: str, seed: int) -> tuple[str, str]:
+        """The status of a cell and the last line of its error, which is empty if there was no error."""
+        cells = self._cells[variant]
+        status, error = cells.loc[cells["seed"] == seed, ["status", "error"]].iloc[0]
+        lines = error.strip().splitlines() if isinstance(error, str) else []
+        return str(status), lines[-1] if lines else ""
 
     def axis(self, variant: str) -> str:
-        """The axis that a variant belongs to; empty for the full model and rows that change several."""
-        value = self._first(variant)["axis"]
+        """The axis that a variant belongs to; empty for the full model and for rows that change several."""
+        value = self._first_cell(variant)["axis"]
         return "" if pd.isna(value) else str(value)
 
     def change(self, variant: str) -> str:
-        """What the variant changes, as the registry prints it."""
-        return str(self._first(variant)["change"])
+        """The settings that the variant changes, as the registry prints them."""
+        return str(self._first_cell(variant)["change"])
 
-    def _points(self, protocol: str) -> pd.DataFrame:
-        return select(self.frame, protocol)
-
-    def _by_variant(self, protocol: str) -> dict[str, pd.DataFrame]:
-        return {str(name): part.set_index("seed") for name, part in self.points(protocol).groupby("variant")}
-
-    def _first(self, variant: str) -> pd.Series:
-        return self._rows[variant].iloc[0]
-
-    def _counts(self, variant: str, protocol: str) -> ClassCounts | None:
-        """Of the variant's only done cell; None where there are several, or no counts in it."""
-        rows = self.done(variant)
-        if len(rows) != 1 or "class_images" not in rows:
-            return None
-        point = chosen_points(rows, protocol)[0]
-        if not point or not point.get("correct"):
-            return None
-        images, seen = rows["class_images"].iloc[0], rows["class_seen"].iloc[0]
-        return ClassCounts(np.array(images), np.array(point["correct"]), np.array(seen, dtype=bool))
+    def _first_cell(self, variant: str) -> pd.Series:
+        return self._cells[variant].iloc[0]

@@ -1,7 +1,7 @@
-"""What raw times say: medians, tails, spreads, and ratios of times that were taken in turns.
+"""Statistics of raw times: medians, tails, spreads, and ratios of times that were measured in turns.
 
-The rule a caller must know: a ratio is taken round by round, never between two medians, so that whatever slowed a whole
-round cancels; its interval is that of the median over the rounds.
+The rule a caller must know: a ratio is computed round by round, never between two medians, so that a slow round
+cancels; its interval is that of the median over the rounds.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-# Interquartile range over median from which torch.utils.benchmark warns too.
+# The interquartile range over the median above which torch.utils.benchmark warns too.
 WIDE = 0.1
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A median over rounds with the 95 % interval of order statistics; None with fewer than six rounds."""
+    """A median over rounds with its 95 % interval from order statistics, None with fewer than six rounds."""
 
     median: float
     low: float | None
@@ -26,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of times in seconds: median, 95th percentile (a value that occurred, nearest rank), interquartile range."""
+    """Median, 95th percentile (by nearest rank, so one of the times) and interquartile range of n times in seconds."""
 
     median: float
     p95: float
@@ -43,7 +43,7 @@ class Spread:
 
 
 def spread(times: Sequence[float]) -> Spread:
-    """Raises ValueError where there is no time."""
+    """The spread of the times. Raises ValueError if there are none."""
     if not times:
         raise ValueError("no times: nothing was measured")
     low, median, high = np.quantile(times, (0.25, 0.5, 0.75))
@@ -52,16 +52,14 @@ def spread(times: Sequence[float]) -> Spread:
 
 
 def median_interval(values: Sequence[float]) -> Interval:
-    """The median and the order statistics that hold it with at least 95 %, whatever the distribution."""
+    """The median, and the order statistics that contain it with at least 95 %, whatever the distribution."""
     interval = stats.quantile_test(values, p=0.5).confidence_interval(LEVEL)
-    known = not (np.isnan(interval.low) or np.isnan(interval.high))
-    return Interval(
-        float(np.median(values)), float(interval.low) if known else None, float(interval.high) if known else None
-    )
+    low, high = (None if np.isnan(bound) else float(bound) for bound in (interval.low, interval.high))
+    return Interval(float(np.median(values)), low, high)
 
 
 def paired_ratio(above: Sequence[float], below: Sequence[float], factor: float = 1.0) -> Interval:
-    """`factor` times above / below, round by round. Raises ValueError where the two have not the same rounds."""
+    """`factor` * above / below, round by round. Raises ValueError if the two differ in the number of rounds."""
     if len(above) != len(below):
         raise ValueError(f"{len(above)} rounds over {len(below)}: only times taken in turns are pairs")
     return median_interval([factor * a / b for a, b in zip(above, below, strict=True)])

@@ -1,1 +1,1 @@
-"""The figures of a run: one module a kind of figure, `drawing` for all of them."""
+"""The figures of a run: one module a figure; `drawing` draws all of them. Imports `tables` and `analysis`."""

@@ -1,7 +1,7 @@
-"""The figures of a run, drawn from the data frame of records alone.
+"""All figures of a run, drawn from the data frame of records alone.
 
-One list, `FIGURES`: a function takes the results of a dataset and a protocol and gives a picture, or None where the
-records have nothing to show. A failed cell is left out of a picture, never a reason for there being none.
+`FIGURES` lists a function for each figure. It takes the results of a dataset and a protocol, and returns a picture, or
+None if the records lack its values. A failed cell is left out of a picture and does not prevent it.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ FIGURES: tuple[Callable[[DatasetResults, str], Picture | None], ...] = (forest, 
 
 
 def draw(frame: pd.DataFrame, protocol: str = "honest") -> Iterator[Picture]:
-    """Every figure of every dataset, in the order of the frame, as they are drawn."""
-    for results in DatasetResults.of(frame):
+    """Every figure of every dataset, in the order of the frame, each as soon as it is drawn."""
+    for results in DatasetResults.per_dataset(frame):
         for figure in FIGURES:
             with style():
                 picture = figure(results, protocol)

@@ -1,4 +1,4 @@
-"""What each row changes in H: the paired difference to the full model with its interval, one line a row."""
+"""The forest plot: the paired difference in H of each row to the full model, with its interval, one line a row."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,36 +11,39 @@ from reports.tables import captions
 
 
 def forest(results: DatasetResults, protocol: str) -> Picture | None:
-    """None where there is nothing to compare: no full model, or no row with a difference to it."""
-    used = results.used(protocol)
+    """None without the full model, or if no row has a difference to it."""
     if FULL_MODEL not in results.variants:
         return None
-    rows = [variant for variant in results.variants if variant != FULL_MODEL]
-    paired = {variant: results.difference(variant, FULL_MODEL, "H", used) for variant in rows}
-    known = {variant: each for variant, each in paired.items() if each.mean is not None}
-    if not known:
+    differences = _differences(results, results.available_protocol(protocol))
+    if not differences:
         return None
-    figure = new_figure(height=0.9 + 0.17 * len(known))
+    figure = new_figure(height=0.9 + 0.17 * len(differences))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", linewidth=0.8)
-    for place, each in enumerate(known.values()):
-        _line(axes, place, each)
-    axes.set_yticks(range(len(known)), known)
-    axes.set_ylim(len(known) - 0.4, -0.6)
-    _clip(axes, list(known.values()))
+    for place, difference in enumerate(differences.values()):
+        _draw_line(axes, place, difference)
+    axes.set_yticks(range(len(differences)), differences)
+    axes.set_ylim(len(differences) - 0.4, -0.6)
+    _clip(axes, list(differences.values()))
     axes.set_xlabel("ΔH to the full model [points]")
-    _name_axes(axes, [results.axis(variant) for variant in known])
+    _write_axis_names(axes, [results.axis(variant) for variant in differences])
     caption = (
-        f"{captions.features(results)}; {captions.protocol(results, protocol)}; {captions.seeds(results, False)}. "
-        f"H minus that of {FULL_MODEL}, paired by seed; bar: {_interval(known)}; filled: it leaves out zero; an arrow: "
-        "it goes on."
+        f"{captions.features(results)}; {captions.protocol_title(results, protocol)}; "
+        f"{captions.seeds(results, False)}. H minus that of {FULL_MODEL}, paired by seed; bar: the 95 % interval of "
+        "the paired t test, each row for itself; filled: it leaves out zero; an arrow: it goes on."
     )
     title = f"{results.name}: what each row changes in H"
     return finish(figure, slug("forest", results.name), title, caption, results.source, results.name)
 
 
-def _line(axes: Axes, place: int, each: PairedDifference) -> None:
-    mean, low, high = each.mean, each.low, each.high
+def _differences(results: DatasetResults, protocol: str) -> dict[str, PairedDifference]:
+    rows = [variant for variant in results.variants if variant != FULL_MODEL]
+    differences = {variant: results.difference(variant, FULL_MODEL, "H", protocol) for variant in rows}
+    return {variant: difference for variant, difference in differences.items() if difference.mean is not None}
+
+
+def _draw_line(axes: Axes, place: int, difference: PairedDifference) -> None:
+    mean, low, high = difference.mean, difference.low, difference.high
     assert mean is not None
     colour, fill = "0.35", "white"
     if low is not None and high is not None:
@@ -50,30 +53,26 @@ def _line(axes: Axes, place: int, each: PairedDifference) -> None:
     axes.plot([mean], [place], marker="o", color=colour, markerfacecolor=fill)
 
 
-def _clip(axes: Axes, every: list[PairedDifference]) -> None:
-    """One row with a very wide interval must not shrink the others to dots: the axis holds every mean, and the
-    intervals of nine rows in ten; what is cut off ends in an arrow."""
-    means = [each.mean for each in every if each.mean is not None]
-    lows = [each.low for each in every if each.low is not None] or means
-    highs = [each.high for each in every if each.high is not None] or means
+def _clip(axes: Axes, differences: list[PairedDifference]) -> None:
+    """Limits the axis to all means and to the intervals of nine rows in ten, with an arrow where an interval is cut.
+
+    Otherwise one row with a very wide interval would shrink all others to dots.
+    """
+    means = [difference.mean for difference in differences if difference.mean is not None]
+    lows = [difference.low for difference in differences if difference.low is not None] or means
+    highs = [difference.high for difference in differences if difference.high is not None] or means
     left = min(*means, 0.0, float(np.quantile(lows, 0.1)))
     right = max(*means, 0.0, float(np.quantile(highs, 0.9)))
     room = 0.06 * max(right - left, 1.0)
     axes.set_xlim(left - room, right + room)
-    for place, each in enumerate(every):
-        for end, edge, marker in ((each.low, left - room, "<"), (each.high, right + room, ">")):
+    for place, difference in enumerate(differences):
+        for end, edge, marker in ((difference.low, left - room, "<"), (difference.high, right + room, ">")):
             if end is not None and (end < edge if marker == "<" else end > edge):
                 axes.plot([edge], [place], marker=marker, color="0.35", markersize=4, clip_on=False)
 
 
-def _interval(known: dict[str, PairedDifference]) -> str:
-    if any(each.over == "classes" for each in known.values()):
-        return "the 95 % bootstrap interval over classes, since there is one seed"
-    return "the 95 % interval of the paired t test, each row for itself"
-
-
-def _name_axes(axes: Axes, names: list[str]) -> None:
-    """The axis of a group of rows, on the right of its first one, and a thin line above it."""
+def _write_axis_names(axes: Axes, names: list[str]) -> None:
+    """Writes the name of an axis on the right of its first row, and draws a thin line above that row."""
     for place, name in enumerate(names):
         if place == 0 or name != names[place - 1]:
             if place:

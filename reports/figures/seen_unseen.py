@@ -1,41 +1,44 @@
-"""Accuracy on seen against accuracy on unseen classes as the margin sweeps (Chao et al. 2016), and where a row stands.
+"""The figure of the seen-unseen curve (Chao et al. 2016): accuracy on seen against unseen classes over all margins.
 
-Curves of several seeds end at different places on the axes, so they are averaged along rays from the origin.
+Curves of several seeds end at different points of the axes, so they are averaged along rays from the origin.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.analysis.protocols import chosen_points
+from reports.analysis.protocols import reported_points
 from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import summarise
-from reports.figures.style import Picture, finish, look, new_figure
+from reports.figures.style import Picture, finish, new_figure, series_look
 from reports.table import slug
 from reports.tables import captions
 
 MOST_ROWS = 8
 GRID = 101
-# Points on each straight piece of a curve, so that a ray meets it where it is.
+# Points that are added on each straight piece of a curve, so that rays meet the piece itself.
 FINER = 20
 
 
 def seen_unseen(results: DatasetResults, protocol: str) -> Picture | None:
-    """None where no record keeps a curve."""
-    used = results.used(protocol)
-    traced = {variant: _traces(results.done(variant), used) for variant in _rows(results, used)}
-    traced = {variant: traces for variant, traces in traced.items() if traces}
-    if not traced:
+    """None if no record has a curve."""
+    available = results.available_protocol(protocol)
+    traces_by_variant = {
+        variant: traces
+        for variant in _variants(results, available)
+        if (traces := _traces(results.finished_cells(variant), available))
+    }
+    if not traces_by_variant:
         return None
     figure = new_figure(height=3.2)
     axes = figure.subplots()
-    for index, (variant, traces) in enumerate(traced.items()):
+    for index, (variant, traces) in enumerate(traces_by_variant.items()):
         unseen, seen = mean_curve(traces)
-        how = look(index)
-        area = summarise(results.values(variant, "AUSUC", used)).mean
-        axes.plot(unseen, seen, color=how["color"], linestyle=how["linestyle"], label=f"{variant} ({area:.1f})")
-        operating = (results.values(variant, "U", used), results.values(variant, "S", used))
-        axes.plot(*operating, color=how["color"], marker=how["marker"], linestyle="", markeredgecolor="white",
+        look = series_look(index)
+        area = summarise(results.values(variant, "AUSUC", available)).mean
+        axes.plot(unseen, seen, color=look["color"], linestyle=look["linestyle"], label=f"{variant} ({area:.1f})")
+        points = (results.values(variant, "U", available), results.values(variant, "S", available))
+        axes.plot(*points, color=look["color"], marker=look["marker"], linestyle="", markeredgecolor="white",
                   markeredgewidth=0.4)  # fmt: skip
     axes.set_xlabel("U: accuracy on unseen classes [%]")
     axes.set_ylabel("S: accuracy on seen classes [%]")
@@ -49,25 +52,26 @@ def seen_unseen(results: DatasetResults, protocol: str) -> Picture | None:
 
 
 def mean_curve(traces: list[list[tuple[float, float]]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(U, S) of the mean over several curves of (S, U) pairs: of how far each reaches along the same rays."""
+    """(U, S) of the mean curve: the mean distance from the origin at which the curves of (S, U) pairs meet each ray."""
     angles = np.linspace(0, np.pi / 2, GRID)
-    reach = []
+    distances = []
     for trace in traces:
-        # From the end on the axis of U to that on the axis of S; between two points the curve is a straight line.
+        # From the axis of U to the axis of S; the curve is a straight line between two points.
         seen, unseen = np.array([trace[0], *trace, trace[-1]])[::-1].T
         steps = np.linspace(0, 1, FINER, endpoint=False)
-        fine_seen, fine_unseen = ((each[:-1, None] + np.outer(np.diff(each), steps)).ravel() for each in (seen, unseen))
-        reach.append(np.interp(angles, np.arctan2(fine_seen, fine_unseen), np.hypot(fine_seen, fine_unseen)))
-    radius = np.mean(reach, axis=0)
+        fine_seen, fine_unseen = (
+            (values[:-1, None] + np.outer(np.diff(values), steps)).ravel() for values in (seen, unseen)
+        )
+        distances.append(np.interp(angles, np.arctan2(fine_seen, fine_unseen), np.hypot(fine_seen, fine_unseen)))
+    radius = np.mean(distances, axis=0)
     return radius * np.cos(angles), radius * np.sin(angles)
 
 
-def _rows(results: DatasetResults, used: str) -> list[str]:
-    """All of them where they can be told apart; else the full model and, of each axis, the row whose AUSUC differs most
-    from it."""
+def _variants(results: DatasetResults, protocol: str) -> list[str]:
+    """All variants if there are few; else the full model and, of each axis, the variant whose AUSUC differs most."""
     if len(results.variants) <= MOST_ROWS or FULL_MODEL not in results.variants:
         return results.variants[:MOST_ROWS]
-    areas = {variant: summarise(results.values(variant, "AUSUC", used)).mean for variant in results.variants}
+    areas = {variant: summarise(results.values(variant, "AUSUC", protocol)).mean for variant in results.variants}
     full = areas[FULL_MODEL]
     if full is None:
         return results.variants[:MOST_ROWS]
@@ -79,19 +83,18 @@ def _rows(results: DatasetResults, used: str) -> list[str]:
     return [FULL_MODEL, *(variant for _, variant in farthest.values())][:MOST_ROWS]
 
 
-def _traces(cells: pd.DataFrame, used: str) -> list[list[tuple[float, float]]]:
-    points = chosen_points(cells, used) if len(cells) else []
-    return [trace for point in points if point and (trace := point.get("seen_unseen"))]
+def _traces(cells: pd.DataFrame, protocol: str) -> list[list[tuple[float, float]]]:
+    return [trace for point in reported_points(cells, protocol) if (trace := point.get("seen_unseen"))]
 
 
 def _caption(results: DatasetResults, protocol: str) -> str:
-    which = (
+    selection = (
         f" Of {len(results.variants)} rows: {FULL_MODEL}, and of each axis the one whose AUSUC differs most from it."
         if len(results.variants) > MOST_ROWS
         else ""
     )
     return (
-        f"{captions.features(results)}; {captions.protocol(results, protocol)}. Curve: mean over seeds, along rays "
-        "from the origin, as the margin sweeps; in parentheses the area under it (AUSUC, percent); marks: where each "
-        f"seed stands.{which}"
+        f"{captions.features(results)}; {captions.protocol_title(results, protocol)}. Curve: mean over seeds, along "
+        "rays from the origin, as the margin sweeps; in parentheses the area under it (AUSUC, percent); marks: where "
+        f"each seed stands.{selection}"
     )

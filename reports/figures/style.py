@@ -1,7 +1,7 @@
-"""How every figure looks, and how it becomes a file: for print and for the page, the same bytes for the same records.
+"""The style of all figures, and their files (SVG and PNG): the same records give the same bytes.
 
-The rule a caller must know: draw inside `style()`; names are text, never mathematics; a figure of simulated records is
-stamped by `finish`, which every figure goes through.
+The rule a caller must know: draw inside `style()`, and end with `finish`, which stamps figures of simulated records.
+Names are printed as text, never as mathematics.
 """
 
 import io
@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe & Ito: told apart with any colour vision; shapes and dashes tell the same apart once more, in grey print too.
+# Okabe & Ito, for every kind of colour vision. Markers and dashes differ too, for grey print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
@@ -46,7 +46,7 @@ PARAMETERS: Any = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that is done. name: a file's stem; dataset: None where it is of several; svg: text; png: bytes."""
+    """A finished figure. name: the stem of its files; dataset: None if it shows several; svg: text; png: bytes."""
 
     name: str
     dataset: str | None
@@ -64,29 +64,29 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float = WIDTH, height: float = 2.6) -> Figure:
-    """A figure of its own, which no global state of matplotlib holds on to; inches."""
+    """A figure that is not registered in matplotlib's global state; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def finish(figure: Figure, name: str, title: str, caption: str, source: str, dataset: str | None = None) -> Picture:
-    """Stamps a figure of simulated features and writes it down in both formats."""
+    """Stamps a figure of simulated features, and renders the figure in both formats."""
     if source == "simulated":
         figure.text(
             0.5, 0.5, STAMP, fontsize=26, color="0.5", alpha=0.18, rotation=25, ha="center", va="center", weight="bold"
         )
     svg, png = io.StringIO(), io.BytesIO()
     with warnings.catch_warnings():
-        # A name in letters that the font does not have shows as boxes; that is no news for every figure.
+        # Letters that the font does not have are drawn as boxes; one warning a figure would help nobody.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=RESOLUTION, metadata={"Software": None})
     return Picture(name, dataset, title, caption, svg.getvalue(), png.getvalue())
 
 
-def look(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the series with that number; after eight they repeat."""
+def series_look(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of a series by its number; they repeat after eight."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[index % len(MARKERS)],

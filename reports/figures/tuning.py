@@ -22,17 +22,17 @@ RESOLUTION = 150
 def draw_study(
     title: str, objective: str, space: Mapping[str, Sequence[Any]], trials: Sequence[Mapping[str, Any]], folder: Path
 ) -> list[Path]:
-    """Writes each picture as SVG and PNG and returns the paths; none where fewer than two trials are complete.
+    """Writes each picture as SVG and PNG and returns the paths; none if fewer than two trials are complete.
 
-    title: stands above each picture and names the source of features; space: setting -> [low, high, log];
-    trials: number, state, value and params of each one that ended, in order.
+    title: printed above each picture, names the source of features; space: setting -> [low, high, log];
+    trials: number, state, value and params of each trial that ended, in order.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = _study(space, trials)
     paths: list[Path] = []
     for name, draw in PICTURES.items() if len(study.get_trials(states=(TrialState.COMPLETE,))) > 1 else ():
-        # Optuna changes matplotlib's style for good; it warns of pictures that may look different one day, and of
-        # importances that few trials make equal, which the picture shows.
+        # Optuna changes matplotlib's style for the whole process; it warns that the API of its pictures may change,
+        # and if all importances are equal, which the picture shows.
         with mpl.rc_context({"svg.hashsalt": "dazle", "savefig.bbox": "tight"}), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             figure = draw(study, f"validation {objective} [%]")
@@ -45,9 +45,9 @@ def draw_study(
 
 
 def _study(space: Mapping[str, Sequence[Any]], trials: Sequence[Mapping[str, Any]]) -> optuna.Study:
-    """The trials in memory. Settings without their section are as telling, and half as wide."""
+    """A study in memory. Its settings lack their section (`momentum`), which halves the width of the labels."""
     study = optuna.create_study(direction="maximize")
-    distributions = {_short(key): _distribution(*each) for key, each in space.items()}
+    distributions = {_short(key): _distribution(*limits) for key, limits in space.items()}
     for trial in trials:
         if trial["state"] == "failed":
             continue
@@ -86,8 +86,8 @@ def _importances(study: optuna.Study, target: str) -> Figure:
 
 
 def _slice(study: optuna.Study, target: str) -> Figure:
-    found = plots.plot_slice(study, target_name=target)
-    panels = list(getattr(found, "flat", [found]))
+    grid = plots.plot_slice(study, target_name=target)
+    panels = list(getattr(grid, "flat", [grid]))
     for axes in panels:
         if axes.get_xscale() == "log":
             _label_powers_alone(axes.xaxis)
@@ -98,7 +98,7 @@ def _parallel(study: optuna.Study, target: str) -> Figure:
     axes = plots.plot_parallel_coordinate(study, target_name=target)
     axes.set_title("Every complete trial, coloured by its value", y=1.03)
     for lines in axes.collections:
-        # Optuna's blues end in white, on which the worst trials cannot be seen.
+        # Optuna's colours end in white, which hides the worst trials.
         lines.set(cmap="viridis_r", linewidth=1.2)
     for scale in axes.figure.axes:
         if scale.get_yscale() == "log":
@@ -107,7 +107,7 @@ def _parallel(study: optuna.Study, target: str) -> Figure:
 
 
 def _label_powers_alone(axis: Any) -> None:
-    """A label at 1, 2 and 5 times a power of ten where less than one is shown, else at the powers."""
+    """Labels at 1, 2 and 5 times a power of ten if the axis spans less than a factor of 30, else at the powers."""
     low, high = sorted(axis.get_view_interval())
     if high / low < 30:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

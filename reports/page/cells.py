@@ -1,7 +1,7 @@
-"""The cells of a run as the page embeds them: small enough that five hundred of them open at once.
+"""The cells of a run as JSON for the page, small enough for pages with hundreds of cells.
 
-Settings, environments and tracebacks that cells share are kept once and numbered; percentages are rounded to a tenth.
-What has no value is None.
+Settings, environments and tracebacks that several cells share are written once and numbered; percentages are rounded to
+a tenth. A missing value is None.
 """
 
 import json
@@ -13,39 +13,40 @@ import pandas as pd
 from reports.analysis.protocols import PROTOCOLS, select
 
 TEXTS = ("dataset", "variant", "status")
-# The columns of the table of cells, and the digits behind the point of numbers that are rounded.
+# The columns of the table of cells, and the digits of rounded numbers.
 COLUMNS = ("dataset", "variant", "seed", "status", "epoch", "S", "U", "H", "T1", "seconds")
 DIGITS = {"S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
-# What a curve keeps of a point, with its digits.
+# The values of a point that a curve has, with their digits.
 CURVE = {"epoch": 3, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
 LOSS_DIGITS = 3
 MIB = 2**20
 
 
 def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
-    """JSON-ready: columns, the cells in the order of `frame` (a row a cell, as the store gives it), what they share.
+    """The content of the page's `data` element: columns, cells in the order of `frame`, and the values they share.
 
-    The numbers of a cell are those of `protocol`. Raises ValueError where that is unknown.
+    frame: one row a cell, the columns of `benchmark.cells.folder.frame`. The numbers of a cell are those of `protocol`.
+    Raises ValueError for an unknown protocol.
     """
-    chosen = select(frame, protocol).to_dict("records")
+    points = select(frame, protocol).to_dict("records")
     epochs = {name: select(frame, name)["epoch"].tolist() for name in PROTOCOLS}
-    settings, environments, tracebacks = _Numbered(), _Numbered(), _Numbered()
+    settings, environments, tracebacks = _SharedValues(), _SharedValues(), _SharedValues()
     cells = []
-    for place, (row, numbers) in enumerate(zip(frame.to_dict("records"), chosen, strict=True)):
+    for index, (row, point) in enumerate(zip(frame.to_dict("records"), points, strict=True)):
         cell = {key: row[key] for key in TEXTS} | {"seed": int(row["seed"]), "seconds": _rounded(row["seconds"], 1)}
-        cell |= {key: _rounded(numbers[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
+        cell |= {key: _rounded(point[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
         cell |= {
             "about": _about(row),
             "reported": {
                 name: epoch
                 for name in PROTOCOLS
-                if (epoch := _rounded(epochs[name][place], CURVE["epoch"])) is not None
+                if (epoch := _rounded(epochs[name][index], CURVE["epoch"])) is not None
             },
-            "measured": _measured(row),
+            "measured": _measurements(row),
             "curves": _curves(row),
-            "settings": settings.place(row["identity"] and row["identity"]["settings"]),
-            "environment": environments.place(row["environment"]),
-            "traceback": tracebacks.place(row["traceback"]),
+            "settings": settings.number(row["identity"] and row["identity"]["settings"]),
+            "environment": environments.number(row["environment"]),
+            "traceback": tracebacks.number(row["traceback"]),
         }
         cells.append(cell)
     return {
@@ -61,21 +62,22 @@ def _column(key: str) -> dict[str, Any]:
     return {"key": key, "kind": "text" if key in TEXTS else "number", "digits": DIGITS.get(key)}
 
 
-class _Numbered:
-    """Distinct values in the order of their first use."""
+class _SharedValues:
+    """Distinct values, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self.places: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
-    def place(self, value: Any) -> int | None:
+    def number(self, value: Any) -> int | None:
+        """The number of the value; None for a missing one."""
         if pd.isna(value):
             return None
         key = json.dumps(value, sort_keys=True)
-        if key not in self.places:
-            self.places[key] = len(self.values)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.values)
             self.values.append(value)
-        return self.places[key]
+        return self._numbers[key]
 
 
 def _about(row: dict[Any, Any]) -> str:
@@ -84,7 +86,7 @@ def _about(row: dict[Any, Any]) -> str:
     return f"{state} · {change}"
 
 
-def _measured(row: dict[Any, Any]) -> dict[str, Any]:
+def _measurements(row: dict[Any, Any]) -> dict[str, Any]:
     peak, parameters = row["peak_memory"], row["parameters"]
     return {
         "id of the cell": row["cell"],
@@ -96,7 +98,7 @@ def _measured(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _curves(row: dict[Any, Any]) -> list[dict[str, Any]]:
-    """Validation's folds, then test; empty for a cell that is not done."""
+    """The curves of the validation folds, then of the test; empty for a cell that is not done."""
     if row["status"] != "done":
         return []
     folds = [(f"validation, fold {number}", fold) for number, fold in enumerate(row["validation"], start=1)]

@@ -1,7 +1,7 @@
-"""The page of a run: one HTML file that holds everything it shows and asks no server for anything.
+"""The HTML page of a run: one file without any request to a server.
 
-The rule a caller must know: strings are text, and are escaped on their way into the page; a caller escapes nothing.
-Should one slip through, the page's policy forbids every request and every script that is not its own.
+The rule a caller must know: all strings are unescaped text; the template escapes them. As a second barrier, the page's
+content security policy forbids every request and every other script.
 """
 
 import base64
@@ -26,7 +26,7 @@ STAMPS = {
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table under its heading, printed by three of its writers: to be read, and for two copy buttons."""
+    """A table under its heading: as HTML, and as Markdown and LaTeX for the copy buttons."""
 
     title: str
     table: Table
@@ -54,13 +54,13 @@ class PageFigure:
 
     @property
     def address(self) -> str:
-        """As an image of its own, scripts in it do not run, and ids of two figures cannot meet."""
+        """A data address: in an image, scripts do not run, and the ids of two figures do not clash."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. id: letters, digits and dashes; the page's links go there."""
+    """A part of the page. id: letters, digits and dashes, for the links of the page."""
 
     id: str
     title: str
@@ -71,11 +71,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that a page shows. cells: what `reports.page.cells.cell_data` makes of the data frame of records."""
+    """The content of a page. cells: the result of `reports.page.cells.cell_data`."""
 
     title: str
     source: str  # "real" or "simulated"
-    protocol: str  # as printed, of the numbers in the table of cells
+    protocol: str  # its title, for the numbers in the table of cells
     summary: Sequence[str]
     notes: Sequence[str]
     cells: dict[str, Any]
@@ -95,7 +95,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # NaN is not JSON: a browser would refuse all of it.
+    # NaN is not JSON: a browser would refuse the whole page's data.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     style, scripts = _text("page.css"), {name: _text(name) for name in SCRIPTS}
     template = environment.get_template("page.html")
@@ -103,11 +103,11 @@ def render(page: Page) -> str:
 
 
 def _text(name: str) -> Markup:
-    return Markup((resources.files("reports") / "page" / "templates" / name).read_text(encoding="utf-8"))
+    return Markup((resources.files("reports.page") / "templates" / name).read_text(encoding="utf-8"))
 
 
 def _policy(style: str, scripts: Sequence[str] | Any) -> str:
-    """The content security policy: nothing but this style, these scripts and pictures inside the page."""
+    """The content security policy: only this style, these scripts, and pictures within the page are allowed."""
     hashes = " ".join(_hash(script) for script in scripts)
     return (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {hashes}; base-uri 'none'; "

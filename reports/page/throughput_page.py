@@ -1,12 +1,13 @@
-"""The Markdown page of a throughput run: where and how it was measured, what to doubt, and the tables."""
+"""The Markdown page of a throughput run: machine and conditions, warnings, and the tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from reports.tables.throughput import tables
-from reports.tables.throughput_profile import Found
+from reports.tables.throughput_profile import Json
 from reports.writers import markdown
 
-# A share of the processors that other processes took from which the page warns.
+# The page warns if other processes took more than this share of the processors.
 BUSY = 0.1
 DEFINITIONS = (
     "images/s: of the median block of calls; spread: the interquartile range of the blocks over their median. p50 and "
@@ -22,45 +23,50 @@ MEMORY = {
 }
 
 
-def page(found: Found) -> str:
-    """From the content of `throughput.json`."""
-    return markdown.document(tables(found), "Throughput", notes(found))
+def page(content: Json) -> str:
+    """The page, from the content of `throughput.json`."""
+    return markdown.document(tables(content), "Throughput", notes(content))
 
 
-def notes(found: Found) -> list[str]:
-    """Where and how it was measured, and what to doubt."""
-    where, how = found["environment"], found["conditions"]
-    device = where["device"] if how["device"] == "cuda" else f"{where['processor']}, threads: {how['threads']}"
-    code = f"dazle-benchmark {where['package']}, commit {where['commit'] or 'unknown'}"
+def notes(content: Json) -> list[str]:
+    """Machine, versions, definitions, conditions and warnings."""
+    environment, conditions = content["environment"], content["conditions"]
+    device = (
+        environment["device"]
+        if conditions["device"] == "cuda"
+        else f"{environment['processor']}, threads: {conditions['threads']}"
+    )
+    versions = f"torch {environment['versions']['torch']}, Python {environment['python']}, {environment['system']}"
+    code = f"dazle-benchmark {environment['package']}, commit {environment['commit'] or 'unknown'}"
     return [
-        f"Measured on {device} ({how['capability']}).",
-        f"torch {where['versions']['torch']}, Python {where['python']}, {where['system']}; {code}.",
+        f"Measured on {device} ({conditions['capability']}).",
+        f"{versions}; {code}.",
         *DEFINITIONS,
-        f"memory: {MEMORY[how['device']]}.",
-        *_moments(how),
-        *_busy(found),
+        f"memory: {MEMORY[conditions['device']]}.",
+        *_moments(conditions["moments"]),
+        *_busy_warning(content),
     ]
 
 
-def _moments(how: Found) -> list[str]:
-    """Load, clocks and other users as they were between shapes."""
-    known = {
-        "load": [m["load"] for m in how["moments"] if m["load"] is not None],
-        "processor clock in MHz": [m["clock_mhz"] for m in how["moments"] if m["clock_mhz"] is not None],
+def _moments(moments: Sequence[Json]) -> list[str]:
+    """Load, clocks and other users of the machine between shapes."""
+    values = {
+        "load": [moment["load"] for moment in moments if moment["load"] is not None],
+        "processor clock in MHz": [moment["clock_mhz"] for moment in moments if moment["clock_mhz"] is not None],
     }
     for key in ("clocks.sm", "clocks.max.sm", "other_processes"):
-        known[f"GPU {key}"] = [m["gpu"][key] for m in how["moments"] if m["gpu"]]
-    said = [f"{name} {', '.join(_plain(value) for value in values)}" for name, values in known.items() if values]
-    return [f"Between shapes: {'; '.join(said)}."] if said else []
+        values[f"GPU {key}"] = [moment["gpu"][key] for moment in moments if moment["gpu"]]
+    parts = [f"{name} {', '.join(map(_number, numbers))}" for name, numbers in values.items() if numbers]
+    return [f"Between shapes: {'; '.join(parts)}."] if parts else []
 
 
-def _plain(value: Any) -> str:
+def _number(value: Any) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _busy(found: Found) -> list[str]:
-    taken = [each["taken_by_others"] for each in (*found["measured"], *found["compared"])]
-    most = max((share for share in taken if share is not None), default=0.0)
+def _busy_warning(content: Json) -> list[str]:
+    shares = [part["taken_by_others"] for part in (*content["measured"], *content["compared"])]
+    most = max((share for share in shares if share is not None), default=0.0)
     if most <= BUSY:
         return []
     return [

@@ -1,1 +1,1 @@
-"""Tables of a run, made from a data frame of records. Imports `analysis`."""
+"""The tables of a run, from the data frame of its records. Imports `analysis`."""

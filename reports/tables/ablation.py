@@ -1,25 +1,17 @@
-"""The ablation table of a dataset: a row is the full model with the change it makes, grouped by what it varies.
+"""The ablation table of a dataset: one row a variant, with the settings it changes, grouped by axis.
 
 The rule a caller must know: a table has one source of features and one protocol, and its caption names both.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
 
-from reports.analysis.best import best_marks
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
-from reports.analysis.statistics import (
-    BOOTSTRAP_FROM,
-    PairedDifference,
-    bootstrap_interval,
-    holm,
-    paired_difference,
-    rank_note,
-    summarise,
-)
-from reports.table import Cell, Column, Row, Table, gap, slug
+from reports.analysis.statistics import LEVEL, holm, paired_difference, rank_note, summarise
+from reports.table import Cell, Column, Mark, Row, Table, slug
 from reports.tables import captions
 
 MIB = 2**20
@@ -29,22 +21,24 @@ NAMES = (
     Column("change", kind="text"),
 )
 ACCURACIES = tuple(Column(metric) for metric in METRICS)
-AGAINST = (Column("ΔH", signed=True), Column("p", digits=3, bounded=True))
-BOOTSTRAP = Column("ΔH BCa", signed=True)
+DIFFERENCE, P_VALUE = Column("ΔH", signed=True), Column("p", digits=3, bounded=True)
 ORACLE = Column("H oracle")
 POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=True))
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
 SEEDS = Column("seeds", kind="text")
 
+Columns = dict[Column, list[Cell]]  # a cell a variant, in the order of the variants
+
 
 def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
-    """Rows in the order of the records. Without a validation phase the honest protocol has nothing to go by: the table
-    shows the last epoch and says so. Raises ValueError for an unknown protocol."""
-    used = results.used(protocol)
+    """Rows in the order of the records. Without a validation phase there is no honest number: the table then shows the
+    last epoch, and its caption says so. Raises ValueError for an unknown protocol."""
+    available = results.available_protocol(protocol)
     columns = {
-        column: cells
-        for group in (_names(results), _accuracies(results, used), _against(results, used), _further(results, used))
-        for column, cells in group.items()
+        **_names(results),
+        **_accuracies(results, available),
+        **_differences(results, available),
+        **_further_columns(results, available),
     }
     rows = [
         Row(variant, tuple(cells[index] for cells in columns.values()))
@@ -55,12 +49,33 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
         caption=_caption(results, protocol, tuple(columns)),
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=_notes(results, used, tuple(columns)),
-        constants={"dataset": results.name, "source": results.source, "protocol": used},
+        notes=_notes(results, available, tuple(columns)),
+        constants={"dataset": results.name, "source": results.source, "protocol": available},
     )
 
 
-Columns = dict[Column, list[Cell]]
+def best_marks(values: Mapping[str, pd.Series]) -> dict[str, tuple[Mark, ...]]:
+    """The marks of each row in one column. values: row -> the metric by seed, higher is better, NaN if missing.
+
+    Only rows with as many seeds as the fullest row are compared, since means over other seeds are means over other
+    splits. The best mean is BEST; TIED are the rows that are not significantly different from it (paired t test with
+    Holm over the rows, 5 %), and those that no test can tell from it, since all differences are equal. With one seed
+    there is no test and no row is TIED.
+    """
+    seeds = {row: int(series.notna().sum()) for row, series in values.items()}
+    most = max(seeds.values(), default=0)
+    complete = {row: series for row, series in values.items() if seeds[row] == most and most > 0}
+    if len(complete) < 2:
+        return dict.fromkeys(values, ())
+    best = max(complete, key=lambda row: float(complete[row].mean()))
+    others = [row for row in complete if row != best]
+    differences = [paired_difference(complete[row], complete[best]) for row in others]
+    p_values = holm([difference.p for difference in differences])
+    marks: dict[str, tuple[Mark, ...]] = dict.fromkeys(values, ()) | {best: (Mark.BEST,)}
+    for row, difference, p in zip(others, differences, p_values, strict=True):
+        if difference.without_spread or (p is not None and p >= LEVEL):
+            marks[row] = (Mark.TIED,)
+    return marks
 
 
 def _names(results: DatasetResults) -> Columns:
@@ -69,118 +84,102 @@ def _names(results: DatasetResults) -> Columns:
 
 
 def _axis(results: DatasetResults, variant: str) -> str:
-    """Never empty: below another row an empty cell would read as the same axis."""
+    """Never empty: an empty cell below another row would read as the same axis."""
     return results.axis(variant) or ("full model" if variant == FULL_MODEL else "several")
 
 
-def _accuracies(results: DatasetResults, used: str) -> Columns:
-    found: Columns = {}
+def _accuracies(results: DatasetResults, protocol: str) -> Columns:
+    columns: Columns = {}
     for column in ACCURACIES:
-        values = {variant: results.values(variant, column.name, used) for variant in results.variants}
-        marks = best_marks(values)
-        cells = {variant: captions.mean_cell(results, variant, column.name, used) for variant in values}
-        found[column] = [replace(cell, marks=marks[variant]) for variant, cell in cells.items()]
-    return found
+        marks = best_marks({variant: results.values(variant, column.name, protocol) for variant in results.variants})
+        columns[column] = [
+            replace(captions.mean_cell(results, variant, column.name, protocol), marks=marks[variant])
+            for variant in results.variants
+        ]
+    return columns
 
 
-def _against(results: DatasetResults, used: str) -> Columns:
-    """The differences to the full model with their tests, Holm over the rows."""
+def _differences(results: DatasetResults, protocol: str) -> Columns:
+    """The differences to the full model and their p values, after Holm over the rows; no p column without a test."""
     if FULL_MODEL not in results.variants:
         return {}
     rows = [variant for variant in results.variants if variant != FULL_MODEL]
-    paired = {variant: results.difference(variant, FULL_MODEL, "H", used) for variant in rows}
-    adjusted = dict(zip(rows, holm([paired[row].p for row in rows]), strict=True))
-    difference, p = AGAINST
-    found = {
-        difference: [_to_full(paired.get(variant)) for variant in results.variants],
-        p: [Cell(text="") if variant == FULL_MODEL else Cell(adjusted[variant]) for variant in results.variants],
+    differences = {variant: results.difference(variant, FULL_MODEL, "H", protocol) for variant in rows}
+    p_values = dict(zip(rows, holm([differences[row].p for row in rows]), strict=True))
+    empty = Cell(text="")
+    columns = {
+        DIFFERENCE: [
+            empty if variant == FULL_MODEL else captions.difference_cell(differences[variant])
+            for variant in results.variants
+        ]
     }
-    if results.seeds >= BOOTSTRAP_FROM:
-        found[BOOTSTRAP] = [_bootstrap(results, variant, used) for variant in results.variants]
-    return found if any(cell.value is not None for cell in found[p]) else {difference: found[difference]}
+    if any(p is not None for p in p_values.values()):
+        columns[P_VALUE] = [empty if variant == FULL_MODEL else Cell(p_values[variant]) for variant in results.variants]
+    return columns
 
 
-def _to_full(paired: PairedDifference | None) -> Cell:
-    return Cell(text="") if paired is None else captions.difference_cell(paired)
-
-
-def _bootstrap(results: DatasetResults, variant: str, used: str) -> Cell:
-    if variant == FULL_MODEL:
-        return Cell(text="")
-    values, full = results.values(variant, "H", used), results.values(FULL_MODEL, "H", used)
-    interval = bootstrap_interval(values, full)
-    return Cell((values - full).mean(), low=interval[0], high=interval[1]) if interval else gap()
-
-
-def _further(results: DatasetResults, used: str) -> Columns:
-    """What else is known, each where any row has it: the oracle's H, pointing, and the cost."""
+def _further_columns(results: DatasetResults, protocol: str) -> Columns:
+    """The oracle's H, pointing and cost, each column only if a row has a value; and the number of seeds."""
     variants = results.variants
-    found: Columns = {ORACLE: [Cell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
+    columns: Columns = {ORACLE: [Cell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
     pointing, chance, above = POINTING
-    found[pointing] = [captions.summary_cell(summarise(results.values(v, "pointing", used))) for v in variants]
-    found[chance] = [Cell(summarise(results.values(v, "pointing_chance", used)).mean) for v in variants]
-    found[above] = [captions.difference_cell(_above_chance(results, v, used)) for v in variants]
+    columns[pointing] = [captions.summary_cell(summarise(results.values(v, "pointing", protocol))) for v in variants]
+    columns[chance] = [Cell(summarise(results.values(v, "pointing_chance", protocol)).mean) for v in variants]
+    columns[above] = [
+        captions.difference_cell(
+            paired_difference(*(results.values(v, name, protocol) for name in ("pointing", "pointing_chance")))
+        )
+        for v in variants
+    ]
     speed, memory, cost = COST
-    found[speed] = [Cell(_speed(results, v).median()) for v in variants]
-    found[memory] = [Cell((_measured(results, v, "peak_memory") / MIB).median()) for v in variants]
+    columns[speed] = [Cell(results.measurements(v, "images_per_second").median()) for v in variants]
+    columns[memory] = [Cell((results.measurements(v, "peak_memory") / MIB).median()) for v in variants]
     if FULL_MODEL in variants:
-        found[cost] = [Cell(_cost(results, v).median()) for v in variants]
-    done = {variant: int(results.values(variant, "T1", used).count()) for variant in variants}
-    # Of a split without seen test images there is no H, and that is said in the caption.
-    kept = {column: cells for column, cells in found.items() if any(cell.value is not None for cell in cells)}
-    return kept | {SEEDS: [_seeds(done[v], len(results.values(v, "T1", used)), results, v, used) for v in variants]}
+        columns[cost] = [Cell(_cost(results, v).median()) for v in variants]
+    # A split without seen test images has no H; the caption says so.
+    columns = {column: cells for column, cells in columns.items() if any(cell.value is not None for cell in cells)}
+    return columns | {SEEDS: [_seeds(results, v, protocol) for v in variants]}
 
 
-def _above_chance(results: DatasetResults, variant: str, used: str) -> PairedDifference:
-    values = (results.values(variant, column, used) for column in ("pointing", "pointing_chance"))
-    return paired_difference(*values)
-
-
-def _seeds(done: int, planned: int, results: DatasetResults, variant: str, used: str) -> Cell:
-    reason = captions.missing(results, variant, used)
+def _seeds(results: DatasetResults, variant: str, protocol: str) -> Cell:
+    """The number of seeds with a value, of those planned if some have none."""
+    values = results.values(variant, "T1", protocol)
+    done, planned = int(values.count()), len(values)
+    reason = captions.missing_reason(results, variant, protocol)
     return Cell(text=str(done) if done == planned else f"{done}/{planned}", notes=(reason,) if reason else ())
 
 
-def _speed(results: DatasetResults, variant: str) -> pd.Series:
-    return _measured(results, variant, "images_per_second")
-
-
 def _cost(results: DatasetResults, variant: str) -> pd.Series:
-    """Time an image over the full model's, of the seeds that both trained with as many others in one step."""
-    ratio = _speed(results, FULL_MODEL) / _speed(results, variant)
-    together = [_measured(results, each, "side_by_side") for each in (FULL_MODEL, variant)]
-    alike = together[0].reindex(ratio.index).eq(together[1].reindex(ratio.index))
-    return ratio.where(alike | together[0].empty)
-
-
-def _measured(results: DatasetResults, variant: str, column: str) -> pd.Series:
-    return results.measured(variant, column) if column in results.frame else pd.Series(dtype=float)
+    """Time an image over the full model's, by seed; NaN if the two trained with different numbers of models a step."""
+    speeds = [results.measurements(name, "images_per_second") for name in (FULL_MODEL, variant)]
+    ratio = speeds[0] / speeds[1]
+    models_a_step = [results.measurements(name, "side_by_side") for name in (FULL_MODEL, variant)]
+    equal = models_a_step[0].reindex(ratio.index).eq(models_a_step[1].reindex(ratio.index))
+    return ratio.where(equal | models_a_step[0].empty)
 
 
 def _caption(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) -> str:
     sentences = [
-        f"{captions.features(results)}; {captions.protocol(results, protocol)}",
+        f"{captions.features(results)}; {captions.protocol_title(results, protocol)}",
         results.about,
         captions.seeds(results),
         "S, U, H, T1 in percent",
     ]
-    if AGAINST[0] in columns:
-        interval = captions.INTERVAL if results.seeds > 1 else "where given, an interval over classes"
-        sentences.append(f"ΔH: H minus that of {FULL_MODEL}, the full model, [ ] {interval}")
-    if AGAINST[1] in columns:
+    if DIFFERENCE in columns:
+        interval = f", [ ] {captions.INTERVAL}" if results.seeds > 1 else ""
+        sentences.append(f"ΔH: H minus that of {FULL_MODEL}, the full model{interval}")
+    if P_VALUE in columns:
         sentences.append("p: that test's, after Holm over the rows")
-    points = results.points(results.used(protocol))
+    points = results.points(results.available_protocol(protocol))
     if points["T1"].notna().any() and points["S"].isna().all():
         sentences.append("No image of a seen class is tested, so there is no S and no H")
     return ". ".join(sentences) + "."
 
 
-def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
+def _notes(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
     notes = []
     if ORACLE in columns:
         notes.append(f"H oracle is an upper bound, the mean under the {PROTOCOLS['oracle'].title}")
-    if BOOTSTRAP in columns:
-        notes.append("ΔH BCa: the same difference with the 95 % BCa bootstrap interval over seeds")
     if POINTING[0] in columns:
         notes.append(
             "pointing: percent of the attributes present in an image whose arg-max region is where the attribute is; "
@@ -197,5 +196,5 @@ def _notes(results: DatasetResults, used: str, columns: tuple[Column, ...]) -> t
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")
-    seeds = int(results.values(FULL_MODEL, "H", used).count()) if AGAINST[1] in columns else 0
+    seeds = int(results.values(FULL_MODEL, "H", protocol).count()) if P_VALUE in columns else 0
     return (*notes, *filter(None, [rank_note(seeds, len(results.variants) - 1)]))

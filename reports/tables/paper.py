@@ -1,14 +1,14 @@
-"""Our numbers beside printed ones: the paper's Table 1, and the main table against other methods.
+"""The tables of our numbers beside published ones: the paper's Table 1, and the main table with other methods.
 
-The rule a caller must know: printed numbers stand only beside real features with the published counts; on anything
-else these functions give nothing.
+The rule a caller must know: published numbers stand only beside real features with the published counts; for other
+features these functions return None.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reports.analysis.protocols import PROTOCOLS
-from reports.analysis.published import Method, Published, also_published, methods, published
+from reports.analysis.published import Published, PublishedMethod, also_published, published, published_methods
 from reports.analysis.results import FULL_MODEL, METRICS, PAPER_BACKBONE, DatasetResults
 from reports.analysis.statistics import paired_difference
 from reports.table import Cell, Column, Mark, Row, Table, slug
@@ -19,11 +19,13 @@ BESIDE_ORACLE = "bold although every number with † was chosen on test images a
 
 
 def table_1(results: DatasetResults) -> Table | None:
-    """The paper's ablation table, ours under the same protocol, and ours minus the paper's; None where it has none."""
-    printed = {v: row for v in results.variants if results.published and (row := published(v, results.preset))}
-    if not printed:
+    """The paper's ablation table, ours under the same protocol, and the differences; None if it has no such rows."""
+    if not results.has_published_counts:
         return None
-    rows = [Row(variant, _beside(results, variant, row)) for variant, row in printed.items()]
+    published_rows = {variant: row for variant in results.variants if (row := published(variant, results.preset))}
+    if not published_rows:
+        return None
+    rows = [Row(variant, _table_1_cells(results, variant, row)) for variant, row in published_rows.items()]
     return Table(
         name=slug("table-1", results.name),
         caption=(
@@ -48,21 +50,21 @@ def table_1(results: DatasetResults) -> Table | None:
     )
 
 
-def main_table(every: Sequence[DatasetResults], protocol: str = "honest") -> Table | None:
-    """Other methods, the paper, and ours with its honest and its oracle number; None where nothing may stand beside.
+def main_table(datasets: Sequence[DatasetResults], protocol: str = "honest") -> Table | None:
+    """Other methods, the paper, and the full model under `protocol` and the oracle; None without published counts.
 
-    The best of a column is bold, whoever chose it how; a number of ours that is best without having been chosen on
-    test says so.
+    The best of a column is bold, under whatever protocol; a footnote marks our number if it is best and was not chosen
+    on test images.
     """
-    shown = [results for results in every if results.published and FULL_MODEL in results.variants]
-    if not shown:
+    comparable = [results for results in datasets if results.has_published_counts and FULL_MODEL in results.variants]
+    if not comparable:
         return None
-    rows = [Row(method.name, _printed(method, shown)) for method in methods()]
-    rows.append(Row("DAZLE, paper", _paper(shown)))
-    rows += [Row(f"{FULL_MODEL}, {used}", _ours(shown, used)) for used in _protocols(shown, protocol)]
+    rows = [Row(method.name, _method_cells(method, comparable)) for method in published_methods()]
+    rows.append(Row("DAZLE, paper", _paper_cells(comparable)))
+    rows += [Row(f"{FULL_MODEL}, {name}", _our_cells(comparable, name)) for name in _protocols(comparable, protocol)]
     columns = (
         Column("method", kind="text"),
-        *(Column(metric, group=results.name) for results in shown for metric in METRICS),
+        *(Column(metric, group=results.name) for results in comparable for metric in METRICS),
         Column("features", kind="text"),
         Column("protocol", kind="text"),
         Column("source of the numbers", kind="text"),
@@ -70,9 +72,9 @@ def main_table(every: Sequence[DatasetResults], protocol: str = "honest") -> Tab
     return Table(
         name="main",
         caption=(
-            f"{_features(shown)}. The full model against printed numbers of other methods, percent. Ours: mean of "
-            f"{min(results.seeds for results in shown)} or more trainings, ± is the sample standard deviation; printed "
-            "numbers have no spread."
+            f"{_features(comparable)}. The full model against printed numbers of other methods, percent. Ours: mean of "
+            f"{min(results.seeds for results in comparable)} or more trainings, ± is the sample standard deviation; "
+            "printed numbers have no spread."
         ),
         columns=columns,
         rows=_with_best(rows, columns),
@@ -80,58 +82,60 @@ def main_table(every: Sequence[DatasetResults], protocol: str = "honest") -> Tab
     )
 
 
-def _features(shown: Sequence[DatasetResults]) -> str:
-    return "; ".join(captions.features(results, beside_published=True) for results in shown)
+def _features(datasets: Sequence[DatasetResults]) -> str:
+    return "; ".join(captions.features(results, beside_published=True) for results in datasets)
 
 
-def _beside(results: DatasetResults, variant: str, row: Published) -> tuple[Cell, ...]:
+def _table_1_cells(results: DatasetResults, variant: str, row: Published) -> tuple[Cell, ...]:
     paper = {metric: getattr(row, metric) for metric in GZSL}
     mark = () if row.verified else (Mark.UNVERIFIED,)
     ours = {metric: results.values(variant, metric, "oracle") for metric in GZSL}
-    # Taken from every seed, the paper's number leaves the t interval of our mean.
-    apart = (paired_difference(ours[metric], ours[metric] * 0 + paper[metric]) for metric in GZSL)
+    # With the paper's number subtracted from every seed, the paired t interval is that of our mean.
+    differences = (paired_difference(ours[metric], ours[metric] * 0 + paper[metric]) for metric in GZSL)
     return (
         Cell(text=variant),
         *(Cell(paper[metric], marks=mark) for metric in GZSL),
         *(captions.mean_cell(results, variant, metric, "oracle") for metric in GZSL),
-        *map(captions.difference_cell, apart),
+        *map(captions.difference_cell, differences),
     )
 
 
-def _printed(method: Method, shown: Sequence[DatasetResults]) -> tuple[Cell, ...]:
+def _method_cells(method: PublishedMethod, datasets: Sequence[DatasetResults]) -> tuple[Cell, ...]:
     marks = _marks(method.protocol, method.verified)
-    numbers = [method.numbers.get(results.preset, {}) for results in shown]
-    cells = (Cell(of.get(metric), marks=marks if metric in of else ()) for of in numbers for metric in METRICS)
+    cells = []
+    for results in datasets:
+        numbers = method.numbers.get(results.preset, {})
+        cells += [Cell(numbers.get(metric), marks=marks if metric in numbers else ()) for metric in METRICS]
     return (Cell(text=method.name), *cells, *map(_text, (method.features, method.protocol, method.source)))
 
 
-def _paper(shown: Sequence[DatasetResults]) -> tuple[Cell, ...]:
-    """S, U and H from its table, T1 from elsewhere: each cell with its own marks."""
+def _paper_cells(datasets: Sequence[DatasetResults]) -> tuple[Cell, ...]:
+    """S, U and H from the paper's table, T1 from another source, each cell with the marks of its source."""
     cells, sources = [], []
-    for results in shown:
+    for results in datasets:
         table = published(FULL_MODEL, results.preset)
-        alone = [row for row in also_published(FULL_MODEL, results.preset) if row.kind == "T1"]
+        zero_shot = [row for row in also_published(FULL_MODEL, results.preset) if row.kind == "T1"]
         for metric in METRICS:
-            row = next(iter(alone), None) if metric == "T1" else table
+            row = next(iter(zero_shot), None) if metric == "T1" else table
             cells.append(Cell(getattr(row, metric), marks=_marks(row.protocol, row.verified)) if row else Cell())
             sources += [row.source] if row else []
-    about = (PAPER_BACKBONE, "oracle", "; ".join(dict.fromkeys(sources)))
-    return (Cell(text="DAZLE, paper"), *cells, *map(_text, about))
+    texts = (PAPER_BACKBONE, "oracle", "; ".join(dict.fromkeys(sources)))
+    return (Cell(text="DAZLE, paper"), *cells, *map(_text, texts))
 
 
-def _ours(shown: Sequence[DatasetResults], used: str) -> tuple[Cell, ...]:
-    marks = (Mark.ORACLE,) if used == "oracle" else ()
+def _our_cells(datasets: Sequence[DatasetResults], protocol: str) -> tuple[Cell, ...]:
+    marks = (Mark.ORACLE,) if protocol == "oracle" else ()
     cells = []
-    for results in shown:
+    for results in datasets:
         for metric in METRICS:
-            cell = captions.mean_cell(results, FULL_MODEL, metric, used)
+            cell = captions.mean_cell(results, FULL_MODEL, metric, protocol)
             cells.append(cell if cell.value is None else replace(cell, marks=marks))
-    backbones = ", ".join(dict.fromkeys(results.backbone for results in shown))
-    return (Cell(text=f"{FULL_MODEL}, {used}"), *cells, *map(_text, (backbones, used, "this run")))
+    backbones = ", ".join(dict.fromkeys(results.backbone for results in datasets))
+    return (Cell(text=f"{FULL_MODEL}, {protocol}"), *cells, *map(_text, (backbones, protocol, "this run")))
 
 
-def _protocols(shown: Sequence[DatasetResults], protocol: str) -> list[str]:
-    return list(dict.fromkeys([*(results.used(protocol) for results in shown), "oracle"]))
+def _protocols(datasets: Sequence[DatasetResults], protocol: str) -> list[str]:
+    return list(dict.fromkeys([*(results.available_protocol(protocol) for results in datasets), "oracle"]))
 
 
 def _marks(protocol: str, verified: bool) -> tuple[Mark, ...]:
@@ -144,13 +148,13 @@ def _text(text: str) -> Cell:
 
 def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
     numbers = [index for index, column in enumerate(columns) if column.kind == "number"]
-    best = {index: _greatest(row.cells[index] for row in rows) for index in numbers}
+    best = {index: _largest(row.cells[index] for row in rows) for index in numbers}
     return tuple(
         replace(row, cells=tuple(_bold(row.key, cell, best.get(i)) for i, cell in enumerate(row.cells))) for row in rows
     )
 
 
-def _greatest(cells: Iterable[Cell]) -> float | None:
+def _largest(cells: Iterable[Cell]) -> float | None:
     return max((cell.value for cell in cells if cell.value is not None), default=None)
 
 

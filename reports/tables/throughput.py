@@ -1,7 +1,7 @@
-"""Tables of a throughput run, from the content of its `throughput.json`.
+"""The tables and CSV rows of a throughput run, from the content of its `throughput.json`.
 
-The rule a caller must know: every ratio is taken round by round from times that took turns, and stands with the 95 %
-interval of its median; a spread that is wide is said at the number it makes doubtful.
+The rule a caller must know: a ratio is computed round by round, from times that were measured in turns, and printed
+with the 95 % interval of its median; a number with a wide spread has a footnote.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.timings import WIDE, Interval, paired_ratio, spread
+from reports.analysis.timings import WIDE, Interval, Spread, paired_ratio, spread
 from reports.table import Cell, Column, Row, Table, gap, slug
-from reports.tables.throughput_profile import Found, profiles
+from reports.tables.throughput_profile import Json, profiles
 
 WORKS = {"step": "a training step", "inference": "inference"}
 FEW = 20
@@ -47,29 +47,29 @@ COMPARED = (
 )
 
 
-def results(found: Found) -> pd.DataFrame:
-    """One row for each variant and work, names that were measured together with the same numbers; times in ms."""
+def results(content: Json) -> pd.DataFrame:
+    """One row for each variant and work, times in ms; variants with the same operations share one measurement."""
     lines = [
-        {"variant": name, "measured_as": each["variant"]} | _numbers(each)
-        for each in found["measured"]
-        for name in (each["variant"], *each["same"])
+        {"variant": name, "measured_as": measurement["variant"]} | _numbers(measurement)
+        for measurement in content["measured"]
+        for name in (measurement["variant"], *measurement["same"])
     ]
     front = ["shape", "precision", "work", "variant"]
     frame = pd.DataFrame(lines)
     return frame[[*front, *(column for column in frame if column not in front)]]
 
 
-def comparisons(found: Found) -> pd.DataFrame:
-    """One row for each two ways of the step; where one could not be had, `failure` says why and there are no times."""
-    return pd.DataFrame([_comparison(each) for each in found["compared"]])
+def comparisons(content: Json) -> pd.DataFrame:
+    """One row for each comparison of two forms of the step; if one failed, `failure` is the reason, without times."""
+    return pd.DataFrame([_comparison_line(comparison) for comparison in content["compared"]])
 
 
-def _comparison(each: Found) -> dict[str, Any]:
-    line = {key: each[key] for key in ("shape", "precision", "name", "about", "failure", "taken_by_others")}
-    if each["failure"]:
+def _comparison_line(comparison: Json) -> dict[str, Any]:
+    line = {key: comparison[key] for key in ("shape", "precision", "name", "about", "failure", "taken_by_others")}
+    if comparison["failure"]:
         return line
-    first, second = (each["turns"][name]["times"] for name in ("first", "second"))
-    ratio = paired_ratio(first, second, each["gain"])
+    first, second = (comparison["turns"][name]["times"] for name in ("first", "second"))
+    ratio = paired_ratio(first, second, comparison["gain"])
     return line | {
         "times_as_fast": ratio.median,
         "times_as_fast_low": ratio.low,
@@ -79,96 +79,109 @@ def _comparison(each: Found) -> dict[str, Any]:
     }
 
 
-def _numbers(each: Found) -> dict[str, Any]:
-    own, single = spread(each["turns"]["own"]["times"]), spread(each["turns"]["own"]["latencies"])
-    share, cost = share_of_peak(each), relative_cost(each)
+def _numbers(measurement: Json) -> dict[str, Any]:
+    blocks, calls = _spreads(measurement)
+    share, cost = share_of_peak(measurement), relative_cost(measurement)
     return {
-        "shape": each["shape"],
-        "precision": each["precision"],
-        "work": each["work"],
-        "batch": each["batch"],
-        "images_per_second": each["batch"] / own.median,
-        "p50_ms": 1000 * single.median,
-        "p95_ms": 1000 * single.p95,
-        "iqr_percent": 100 * own.relative,
-        "wide": own.wide,
-        "rounds": own.n,
-        "calls_a_block": each["turns"]["own"]["calls"],
-        "flops": each["flops"],
+        "shape": measurement["shape"],
+        "precision": measurement["precision"],
+        "work": measurement["work"],
+        "batch": measurement["batch"],
+        "images_per_second": measurement["batch"] / blocks.median,
+        "p50_ms": 1000 * calls.median,
+        "p95_ms": 1000 * calls.p95,
+        "iqr_percent": 100 * blocks.relative,
+        "wide": blocks.wide,
+        "rounds": blocks.n,
+        "calls_a_block": measurement["turns"]["own"]["calls"],
+        "flops": measurement["flops"],
         "share_of_peak": share.median,
         "share_of_peak_low": share.low,
         "share_of_peak_high": share.high,
         "relative_cost": cost.median,
         "relative_cost_low": cost.low,
         "relative_cost_high": cost.high,
-        "peak_memory": each["memory"],
-        "taken_by_others": each["taken_by_others"],
+        "peak_memory": measurement["memory"],
+        "taken_by_others": measurement["taken_by_others"],
     }
 
 
-def share_of_peak(each: Found, of: str = "own") -> Interval:
-    """Rate of its matrix products, done in the time of `of`, over the rate of the peak product next to it."""
-    turns = each["turns"]
-    return paired_ratio(turns["peak"]["times"], turns[of]["times"], each["flops"] / each["peak_flops"])
+def _spreads(measurement: Json) -> tuple[Spread, Spread]:
+    """The times a call of whole blocks, and of single calls."""
+    own = measurement["turns"]["own"]
+    return spread(own["times"]), spread(own["latencies"])
 
 
-def relative_cost(each: Found) -> Interval:
-    """Its time over that of the full model's same work, next to it; 1 for the full model itself."""
-    if "full" not in each["turns"]:
-        return Interval(1.0, None, None)
-    return paired_ratio(each["turns"]["own"]["times"], each["turns"]["full"]["times"])
+def share_of_peak(measurement: Json, timed: str = "own") -> Interval:
+    """Rate of its matrix products, computed in the time of the turn `timed`, over the rate of the peak product."""
+    turns = measurement["turns"]
+    return paired_ratio(turns["peak"]["times"], turns[timed]["times"], measurement["flops"] / measurement["peak_flops"])
 
 
-def tables(found: Found) -> list[Table]:
-    """What bounds the step, the comparisons, then a table of variants for each shape, precision and work."""
-    groups: dict[tuple[str, str, str], list[Found]] = {}
-    for each in found["measured"]:
-        groups.setdefault((each["shape"], each["precision"], each["work"]), []).append(each)
-    bounds = [each for key, of in groups.items() for each in of if key[2] == "products"]
-    of_variants = [_variants(found, *key, of) for key, of in groups.items() if key[2] in WORKS]
-    compared = [_compared(found["compared"])] if found["compared"] else []
-    return [_bounds(bounds), *profiles(found), *compared, *of_variants]
+def relative_cost(measurement: Json) -> Interval:
+    """Its time over the time of the full model's same work in the same round; 1 for the full model."""
+    turns = measurement["turns"]
+    return paired_ratio(turns["own"]["times"], turns["full"]["times"]) if "full" in turns else Interval(1.0, None, None)
 
 
-def _variants(found: Found, shape: str, precision: str, work: str, measured: Sequence[Found]) -> Table:
-    size = found["shapes"][shape]
+def tables(content: Json) -> list[Table]:
+    """The bounds of the step, its profile, the comparisons, then variants for each shape, precision and work."""
+    groups: dict[tuple[str, str, str], list[Json]] = {}
+    for measurement in content["measured"]:
+        key = (measurement["shape"], measurement["precision"], measurement["work"])
+        groups.setdefault(key, []).append(measurement)
+    bounds = [measurement for key, group in groups.items() for measurement in group if key[2] == "products"]
+    variants = [_variants(content, *key, group) for key, group in groups.items() if key[2] in WORKS]
+    compared = [_compared(content["compared"])] if content["compared"] else []
+    return [_bounds(bounds), *profiles(content), *compared, *variants]
+
+
+def _variants(content: Json, shape: str, precision: str, work: str, measurements: Sequence[Json]) -> Table:
+    size = content["shapes"][shape]
     caption = (
         f"{shape}, {WORKS[work]} in {precision}: batches of {size['batch']} images with {size['regions']} regions of "
         f"{size['channels']} channels, {size['attributes']} attributes, {size['classes']} classes. Made-up inputs."
     )
-    few = min(len(each["turns"]["own"]["latencies"]) for each in measured) < FEW
-    below = [f"p95 is the longest of a row's calls where there are fewer than {FEW}."] if few else []
-    rows = tuple(Row(each["variant"], _cells(each)) for each in measured)
+    fewest = min(len(measurement["turns"]["own"]["latencies"]) for measurement in measurements)
+    below = [f"p95 is the longest of a row's calls where there are fewer than {FEW}."] if fewest < FEW else []
+    rows = tuple(Row(measurement["variant"], _cells(measurement)) for measurement in measurements)
     return Table(slug("throughput", shape, precision, work), caption, COLUMNS, rows, tuple(below))
 
 
-def _cells(each: Found) -> tuple[Cell, ...]:
-    own, single = spread(each["turns"]["own"]["times"]), spread(each["turns"]["own"]["latencies"])
-    same = (f"the same operations, so measured once: {', '.join(each['same'])}",) if each["same"] else ()
+def _cells(measurement: Json) -> tuple[Cell, ...]:
+    blocks, calls = _spreads(measurement)
+    same = measurement["same"]
     return (
-        Cell(text=each["variant"], notes=same),
-        Cell(each["batch"] / own.median),
-        Cell(1000 * single.median),
-        Cell(1000 * single.p95),
-        Cell(100 * own.relative, notes=_doubt(own.wide)),
-        Cell(each["flops"] / 1e9),
-        _cell(share_of_peak(each), 100),
-        _cell(relative_cost(each)),
-        gap() if each["memory"] is None else Cell(each["memory"] / 1e6),
+        Cell(
+            text=measurement["variant"],
+            notes=(f"the same operations, so measured once: {', '.join(same)}",) if same else (),
+        ),
+        Cell(measurement["batch"] / blocks.median),
+        Cell(1000 * calls.median),
+        Cell(1000 * calls.p95),
+        Cell(100 * blocks.relative, notes=_wide_note(blocks)),
+        Cell(measurement["flops"] / 1e9),
+        _interval_cell(share_of_peak(measurement), 100),
+        _interval_cell(relative_cost(measurement)),
+        gap() if measurement["memory"] is None else Cell(measurement["memory"] / 1e6),
     )
 
 
-def _doubt(wide: bool) -> tuple[str, ...]:
+def _wide_note(times: Spread) -> tuple[str, ...]:
     advice = "measure again on a quieter device, or with more --seconds"
-    return (f"WIDE: the interquartile range is over {WIDE:.0%} of the median; {advice}",) if wide else ()
+    return (f"WIDE: the interquartile range is over {WIDE:.0%} of the median; {advice}",) if times.wide else ()
 
 
-def _cell(interval: Interval, factor: float = 1.0) -> Cell:
+def _interval_cell(interval: Interval, factor: float = 1.0) -> Cell:
     low, high = (None if bound is None else factor * bound for bound in (interval.low, interval.high))
     return Cell(factor * interval.median, low=low, high=high)
 
 
-def _bounds(measured: Sequence[Found]) -> Table:
+def _milliseconds_cell(times: Spread) -> Cell:
+    return Cell(1000 * times.median, notes=_wide_note(times))
+
+
+def _bounds(measurements: Sequence[Json]) -> Table:
     caption = (
         "What bounds the full model's training step: its two unavoidable matrix products (the regions times the "
         "stacked weights, and the gradient of these), and everything else."
@@ -179,43 +192,39 @@ def _bounds(measured: Sequence[Found]) -> Table:
         "What the products alone lack of 100 % is lost to their shape; what they lack of the step goes to everything "
         "else. The column % of peak of the tables below counts all matrix products of a step.",
     )
-    return Table("throughput-bounds", caption, BOUNDS, tuple(_bound(each) for each in measured), below)
+    return Table("throughput-bounds", caption, BOUNDS, tuple(map(_bound_row, measurements)), below)
 
 
-def _bound(each: Found) -> Row:
-    turns, flops = each["turns"], each["flops"]
+def _bound_row(measurement: Json) -> Row:
+    turns, flops = measurement["turns"], measurement["flops"]
     alone, step, peak = (spread(turns[name]["times"]) for name in ("own", "full", "peak"))
+    shape, precision = measurement["shape"], measurement["precision"]
     cells = (
-        Cell(text=each["shape"]),
-        Cell(text=each["precision"]),
-        Cell(1000 * peak.median * flops / each["peak_flops"], notes=_doubt(peak.wide)),
-        Cell(1000 * alone.median, notes=_doubt(alone.wide)),
-        Cell(1000 * step.median, notes=_doubt(step.wide)),
-        _cell(share_of_peak(each), 100),
-        _cell(share_of_peak(each, of="full"), 100),
-        _cell(relative_cost(each), 100),
+        Cell(text=shape),
+        Cell(text=precision),
+        Cell(1000 * peak.median * flops / measurement["peak_flops"], notes=_wide_note(peak)),
+        _milliseconds_cell(alone),
+        _milliseconds_cell(step),
+        _interval_cell(share_of_peak(measurement), 100),
+        _interval_cell(share_of_peak(measurement, timed="full"), 100),
+        _interval_cell(relative_cost(measurement), 100),
     )
-    return Row(f"{each['shape']}-{each['precision']}", cells)
+    return Row(f"{shape}-{precision}", cells)
 
 
-def _compared(compared: Sequence[Found]) -> Table:
+def _compared(compared: Sequence[Json]) -> Table:
     caption = (
         "Two ways of the full model's training step, in turns: of A over B, the images a second of A (second ms) over "
         "those of B (first ms); where several seeds are in one step, ms are those of the whole step."
     )
-    return Table("throughput-comparisons", caption, COMPARED, tuple(_pair(each) for each in compared))
+    return Table("throughput-comparisons", caption, COMPARED, tuple(map(_comparison_row, compared)))
 
 
-def _pair(each: Found) -> Row:
-    front = (Cell(text=each["about"]), Cell(text=each["shape"]), Cell(text=each["precision"]))
-    key = f"{each['name']}-{each['shape']}-{each['precision']}"
-    if each["failure"]:
-        return Row(key, (*front, gap(each["failure"]), gap(), gap()))
-    first, second = (each["turns"][name]["times"] for name in ("first", "second"))
-    of_first, of_second = spread(first), spread(second)
-    numbers = (
-        _cell(paired_ratio(first, second, each["gain"])),
-        Cell(1000 * of_first.median, notes=_doubt(of_first.wide)),
-        Cell(1000 * of_second.median, notes=_doubt(of_second.wide)),
-    )
-    return Row(key, (*front, *numbers))
+def _comparison_row(comparison: Json) -> Row:
+    front = tuple(Cell(text=comparison[key]) for key in ("about", "shape", "precision"))
+    key = f"{comparison['name']}-{comparison['shape']}-{comparison['precision']}"
+    if comparison["failure"]:
+        return Row(key, (*front, gap(comparison["failure"]), gap(), gap()))
+    first, second = (comparison["turns"][name]["times"] for name in ("first", "second"))
+    ratio = _interval_cell(paired_ratio(first, second, comparison["gain"]))
+    return Row(key, (*front, ratio, *(_milliseconds_cell(spread(times)) for times in (first, second))))

@@ -1,12 +1,12 @@
-"""Tables of tuning: what each study found on validation classes, and what the tuned rows reach on test beside their own
-settings.
+"""Tables of tuning: the validation values of each study, and the test values of tuned rows beside the default settings.
 
-The rule a caller must know: a validation value is the best of its study's trials, so it flatters; the test columns are
-of fresh seeds and do not.
+The rule for callers: the best validation value of a study is the highest of its trials, so it overestimates; the test
+columns are of seeds that no trial was trained with.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -16,29 +16,17 @@ from reports.tables import captions
 
 MINUTES = "minutes: of all trials together, however many ran side by side"
 
-
-@dataclass(frozen=True)
-class StudySummary:
-    """One study; values in percent, None where the trial in question is not complete. `tuned`: its row in a run."""
-
-    variant: str
-    tuned: str
-    dataset: str
-    source: str
-    objective: str
-    folds: int
-    trials: int
-    pruned: int
-    failed: int
-    best_trial: int | None
-    best_value: float | None
-    default_value: float | None
-    seconds: float
+# variant, tuned (the name of its row in a run), dataset, objective, folds, trials, pruned, failed, best_trial,
+# best_value and default_value (percent; None without such a complete trial), seconds.
+Study = Mapping[str, Any]
 
 
-def studies_table(studies: Sequence[StudySummary]) -> Table:
-    """Budget, best validation value, the default's, and the time spent: one row a study. All share an objective."""
-    objective, folds, source = _only(studies)
+def studies_table(studies: Sequence[Study], source: str) -> Table:
+    """Budget, best and default validation value, and the time spent: a row a study.
+
+    Raises ValueError if the studies differ in objective or folds.
+    """
+    objective, folds = _objective(studies)
     columns = (
         Column("dataset", kind="text", grouped=True),
         Column("variant", kind="text"),
@@ -50,7 +38,7 @@ def studies_table(studies: Sequence[StudySummary]) -> Table:
         Column("best trial", digits=0),
         Column("minutes"),
     )
-    caption = f"{_simulated(source)}Studies of {_of_folds(objective, folds)}."
+    caption = f"{_simulated(source)}Studies of {_validation_value(objective, folds)}."
     notes = (
         "validation alone: no test image is read; the best is the highest of all trials, so it flatters",
         "trials: the budget, failed and pruned ones included",
@@ -59,28 +47,37 @@ def studies_table(studies: Sequence[StudySummary]) -> Table:
     return Table("studies", caption, columns, tuple(map(_study_row, studies)), notes, {"source": source})
 
 
-def _study_row(study: StudySummary) -> Row:
-    numbers = (study.trials, study.pruned, study.failed, study.default_value, study.best_value, study.best_trial)
-    cells = [Cell(text=study.dataset), Cell(text=study.variant), *(Cell(value) for value in numbers)]
-    return Row(f"{study.variant} on {study.dataset}", (*cells, Cell(study.seconds / 60)))
+def _study_row(study: Study) -> Row:
+    columns = ("trials", "pruned", "failed", "default_value", "best_value", "best_trial")
+    numbers = (Cell(study[column]) for column in columns)
+    return Row(_title(study), (*_names(study), *numbers, Cell(study["seconds"] / 60)))
 
 
-def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: str = "honest") -> Table:
-    """Each tuned row of a run beside the same row with its own settings: one row a study.
+def _title(study: Study) -> str:
+    return f"{study['variant']} on {study['dataset']}"
 
-    frame: a row a cell, as the store gives it. Raises ValueError for an unknown protocol.
+
+def _names(study: Study) -> tuple[Cell, Cell]:
+    return Cell(text=study["dataset"]), Cell(text=study["variant"])
+
+
+def tuned_table(frame: pd.DataFrame, studies: Sequence[Study], protocol: str = "honest") -> Table:
+    """Each tuned row of a run beside the same row with its own settings: a row a study.
+
+    frame: a row a cell. Raises ValueError for an unknown protocol, or if the studies differ
+    in objective or folds.
     """
-    objective, folds, source = _only(studies)
-    results = {each.name: each for each in DatasetResults.of(frame)}
-    shown = captions.protocol(results[studies[0].dataset], protocol)
+    (objective, folds), source = _objective(studies), frame["source"].iloc[0]
+    results = {dataset.name: dataset for dataset in DatasetResults.per_dataset(frame)}
+    shown = captions.protocol_title(results[studies[0]["dataset"]], protocol)
     caption = f"{_simulated(source)}Tuned rows beside the same rows with their own settings; {shown}."
     notes = (
-        f"settings were chosen by {_of_folds(objective, folds)}, as the best of all trials, so it flatters",
+        f"settings were chosen by {_validation_value(objective, folds)}, as the best of all trials, so it flatters",
         "test columns: the same seeds for both, and none that a trial was trained with; ± is the sample standard "
         f"deviation over seeds, [ ] {captions.INTERVAL}",
         MINUTES,
     )
-    rows = tuple(_tuned_row(results[study.dataset], study, protocol) for study in studies)
+    rows = tuple(_tuned_row(results[study["dataset"]], study, protocol) for study in studies)
     constants = {"source": source, "protocol": protocol}
     return Table("tuned", caption, _tuned_columns(objective), rows, notes, constants)
 
@@ -101,48 +98,49 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
     )
 
 
-def _tuned_row(results: DatasetResults, study: StudySummary, protocol: str) -> Row:
-    note = ("the best trial was that of the row's own settings",) if study.best_value == study.default_value else ()
-    used = results.used(protocol)
-    both = (study.variant, study.tuned)
+def _tuned_row(results: DatasetResults, study: Study, protocol: str) -> Row:
+    default_is_best = study["best_value"] == study["default_value"]
+    note = ("the best trial was that of the row's own settings",) if default_is_best else ()
+    used = results.available_protocol(protocol)
+    both = (study["variant"], study["tuned"])
     complete = all(variant in results.variants for variant in both)
-    paired = results.difference(study.tuned, study.variant, "H", used) if complete else None
+    paired = results.difference(study["tuned"], study["variant"], "H", used) if complete else None
     cells = (
-        Cell(text=study.dataset),
-        Cell(text=study.variant),
-        Cell(study.trials),
-        Cell(study.default_value),
-        Cell(study.best_value, notes=note),
+        *_names(study),
+        Cell(study["trials"]),
+        Cell(study["default_value"]),
+        Cell(study["best_value"], notes=note),
         *(_mean(results, variant, "H", used) for variant in both),
         captions.difference_cell(paired) if paired else gap(),
         *(_mean(results, variant, "T1", used) for variant in both),
-        Cell(study.seconds / 60),
+        Cell(study["seconds"] / 60),
     )
-    return Row(f"{study.variant} on {study.dataset}", cells)
+    return Row(_title(study), cells)
 
 
 def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell:
-    """Mean and spread; a footnote where seeds are missing, a dash where all are."""
+    """Mean and spread; with a footnote if seeds are missing, a dash if all are."""
     if variant not in results.variants:
         return gap(f"{variant} on {results.name} is not in the run")
     cell = captions.mean_cell(results, variant, column, used)
-    why = captions.missing(results, variant, used)
-    return replace(cell, notes=tuple(dict.fromkeys([*cell.notes, *([why] if why else [])])))
+    reason = captions.missing_reason(results, variant, used)
+    return replace(cell, notes=tuple(dict.fromkeys([*cell.notes, *([reason] if reason else [])])))
 
 
 def _simulated(source: str) -> str:
     return f"{captions.SIMULATED}. " if source == "simulated" else ""
 
 
-def _of_folds(objective: str, folds: int) -> str:
+def _validation_value(objective: str, folds: int) -> str:
     return (
         f"validation {objective}, percent, averaged over {folds} class fold{'s' if folds > 1 else ''}, at the epoch "
         "where it is best"
     )
 
 
-def _only(studies: Iterable[StudySummary]) -> tuple[str, int, str]:
-    shared = {(study.objective, study.folds, study.source) for study in studies}
-    if len(shared) != 1:
-        raise ValueError(f"studies of one objective, one number of folds and one source a table, found {shared}")
-    return shared.pop()
+def _objective(studies: Sequence[Study]) -> tuple[str, int]:
+    """The objective and the number of folds of all of them."""
+    objectives = {(study["objective"], study["folds"]) for study in studies}
+    if len(objectives) != 1:
+        raise ValueError(f"a table holds studies of one objective and one number of folds, not {sorted(objectives)}")
+    return objectives.pop()

@@ -1,1 +1,1 @@
-"""Four ways to print a `reports.table.Table`, one module each, each with `render(table) -> str`."""
+"""The writers of a `reports.table.Table`: one module a format, each with `render(table) -> str`. Imports `table`."""

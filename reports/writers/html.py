@@ -1,7 +1,7 @@
-"""Tables as an HTML fragment, `<figure class="table">`, that needs no style sheet and no script to be read.
+"""Tables as an HTML fragment, `<figure class="table">`, which is readable without a style sheet and without scripts.
 
-What a page's script goes by: `data-sort` on every body cell (the raw number, the text, or nothing for a dash),
-`data-kind` (`text` or `number`) on the last row of header cells, `data-key` on every body row, `id` = `table-NAME`.
+The page's scripts read `data-sort` on every body cell (the raw number, the text, or nothing for a dash), `data-kind`
+(`text` or `number`) on the last row of header cells, `data-key` on every body row, and `id` = `table-NAME`.
 """
 
 from html import escape as html_escape
@@ -11,7 +11,7 @@ from reports.table import Cell, Column, Mark, Table, clean
 
 
 def render(table: Table) -> str:
-    """The fragment; footnotes are linked to and fro within it."""
+    """The fragment; footnote letters link to their footnotes."""
     letters = table.footnotes
     notes = [f"<li>{escape(line)}</li>" for line in table.legend]
     notes += [f'<li id="{_anchor(table, letters[note])}">({letters[note]}) {escape(note)}</li>' for note in letters]
@@ -33,7 +33,7 @@ def _head(table: Table) -> str:
     names = "".join(f'<th scope="col" data-kind="{column.kind}">{escape(column.name)}</th>' for column in table.columns)
     if not any(column.group for column in table.columns):
         return f"<tr>{names}</tr>"
-    spans = [(group, len(list(same))) for group, same in groupby(column.group for column in table.columns)]
+    spans = [(group, len(list(columns))) for group, columns in groupby(column.group for column in table.columns)]
     groups = "".join(
         f'<th scope="colgroup" colspan="{width}">{escape(group)}</th>' if group else f'<td colspan="{width}"></td>'
         for group, width in spans
@@ -48,13 +48,13 @@ def _row(table: Table, index: int) -> str:
 
 
 def _cell(table: Table, cell: Cell, column: Column) -> str:
-    shown = escape(cell.shown(column))
-    shown = f"<strong>{shown}</strong>" if Mark.BEST in cell.marks else shown
+    text = escape(cell.format(column))
+    text = f"<strong>{text}</strong>" if Mark.BEST in cell.marks else text
     symbols = f" <sup>{escape(cell.symbols)}</sup>" if cell.symbols else ""
     letters = [table.footnotes[note] for note in cell.notes]
     links = "".join(f'<sup><a href="#{_anchor(table, letter)}">{letter}</a></sup>' for letter in letters)
     raw = cell.text if cell.text is not None else "" if cell.value is None else repr(cell.value)
-    return f'<td class="{column.kind}" data-sort="{escape(raw)}">{shown}{symbols}{links}</td>'
+    return f'<td class="{column.kind}" data-sort="{escape(raw)}">{text}{symbols}{links}</td>'
 
 
 def _anchor(table: Table, letter: str) -> str:

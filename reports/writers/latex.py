@@ -1,7 +1,7 @@
-r"""Tables as LaTeX (booktabs), one `table` environment each, and a document that holds several.
+r"""Tables as LaTeX (booktabs): one `table` environment each, or a whole document.
 
-The rule a caller must know: everything compiles with plain pdflatex and the packages of `PREAMBLE`. Letters beyond
-Latin, for which its fonts have nothing, are printed as their code (U+4E2D).
+The rule a caller must know: everything compiles with plain pdflatex and the packages of `PREAMBLE`. Its fonts have
+Latin letters only; other letters are printed as their code (U+4E2D).
 """
 
 import re
@@ -17,7 +17,7 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage[a4paper, landscape, margin=15mm]{geometry}
 \usepackage{array, booktabs, graphicx}
 """
-# Shrinks what is wider than the line or too tall for a page with its caption.
+# Shrinks a table that is wider than the line or too tall for a page with its caption.
 FITTED = r"""\ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
 \ifdim\dimexpr\ht0+\dp0\relax>.7\textheight\sbox0{\resizebox*{!}{.7\textheight}{\usebox0}}\fi
 \usebox0
@@ -33,12 +33,12 @@ SPECIAL = {
     '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "\N{WORD JOINER}": "{}",
     "<": r"\textless{}", ">": r"\textgreater{}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}  # fmt: skip
-# What T1 fonts print as it is: ASCII, Latin-1's letters and Latin Extended-A.
+# The characters that T1 fonts have: ASCII, the letters of Latin-1, Latin Extended-A.
 PRINTABLE = re.compile(r"[ -~À-ÖØ-öø-ſ]")
 
 
 def render(table: Table) -> str:
-    """The `table` environment, shrunk where it does not fit; its label is `tab:NAME`."""
+    """The `table` environment, shrunk if it does not fit the page; its label is `tab:NAME`."""
     letters = table.footnotes
     notes = [escape(line) for line in table.legend] + [f"({letters[note]}) {escape(note)}" for note in letters]
     below = r"\par\smallskip\parbox{\linewidth}{\footnotesize " + r"\\ ".join(notes) + "}\n" if notes else ""
@@ -52,9 +52,9 @@ def render(table: Table) -> str:
 
 
 def document(tables: Iterable[Table], title: str, notes: Sequence[str], numbers: Mapping[str, str]) -> str:
-    """A whole file: the macros of `numbers` (see `macros`), title, notes as paragraphs, and the tables."""
+    """A whole document: the macros of `numbers` (see `macros`), the title, the notes as paragraphs, and the tables."""
     paragraphs = "\n\n".join(escape(note) for note in notes)
-    # A page each: floats that pile up would run into TeX's limit of them.
+    # One page a table: too many floats without a page break exceed TeX's limit.
     pages = "".join(f"\\clearpage\n{render(table)}" for table in tables)
     return (
         f"{PREAMBLE}{macros(numbers)}\\begin{{document}}\n\\section*{{{escape(title)}}}\n{paragraphs}\n\n"
@@ -63,7 +63,7 @@ def document(tables: Iterable[Table], title: str, notes: Sequence[str], numbers:
 
 
 def macros(numbers: Mapping[str, str]) -> str:
-    r"""A `\newcommand` for every name (letters only) with its number, so that prose quotes what was measured."""
+    r"""A `\newcommand` for every name (letters only) with its number, for the text of a paper to quote."""
     for name in numbers:
         if not re.fullmatch("[A-Za-z]+", name):
             raise ValueError(f"macro name {name!r}: letters only")
@@ -71,14 +71,14 @@ def macros(numbers: Mapping[str, str]) -> str:
 
 
 def escape(text: str) -> str:
-    r"""One line that prints as itself, also where it follows a `\\`, which would take a `[` or `*` for its own."""
+    r"""One line that prints as itself, also after a `\\`, which would read a `[` or `*` as its argument."""
     apart = re.sub(r"([-,])(?=\1)", "\\1\N{WORD JOINER}", clean(text))  # T1 fonts make one character of -- and of ,,
     escaped = "".join(_character(character) for character in apart)
     return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
 def number(text: str) -> str:
-    """The same for a number as `Cell.shown` gives it, with minus signs that are minus signs."""
+    """`escape` for a number as `Cell.format` formats it, with typographic minus signs."""
     return escape(text.replace("-", "−"))
 
 
@@ -105,7 +105,7 @@ def _alignment(table: Table, index: int) -> str:
     column = table.columns[index]
     if column.kind == "number":
         return "r"
-    longest = max((len(row.cells[index].shown(column)) for row in table.rows), default=0)
+    longest = max((len(row.cells[index].format(column)) for row in table.rows), default=0)
     return "l" if longest <= UNBROKEN else f">{{\\raggedright\\arraybackslash}}p{{{BROKEN_WIDTH}}}"
 
 
@@ -113,8 +113,8 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    shown = cell.shown(table.columns[column])
-    shown = number(shown) if cell.value is not None else escape(shown)
-    shown = f"\\textbf{{{shown}}}" if Mark.BEST in cell.marks else shown
+    text = cell.format(table.columns[column])
+    text = number(text) if cell.value is not None else escape(text)
+    text = f"\\textbf{{{text}}}" if Mark.BEST in cell.marks else text
     references = "".join(f"\\textsuperscript{{{table.footnotes[note]}}}" for note in cell.notes)
-    return shown + (f"\\,{escape(cell.symbols)}" if cell.symbols else "") + references
+    return text + (f"\\,{escape(cell.symbols)}" if cell.symbols else "") + references

@@ -1,4 +1,4 @@
-"""Tables as Markdown that GitHub and pandoc read, and that can be read in a terminal as it is."""
+"""Tables as Markdown for GitHub, pandoc, and a terminal."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from reports.table import Mark, Table, clean
 
 
 def render(table: Table, number: int | None = None) -> str:
-    """Caption, grid, legend and footnotes; `number` makes the caption begin with `Table N.`."""
+    """Caption, grid, legend and footnotes; with a `number` the caption begins with `Table N.`."""
     title = f"**Table {number}.** " if number is not None else ""
     letters = table.footnotes
     below = [escape(line) for line in table.legend] + [f"({letters[note]}) {escape(note)}" for note in letters]
@@ -18,21 +18,21 @@ def render(table: Table, number: int | None = None) -> str:
 
 
 def document(tables: Iterable[Table], title: str, notes: Sequence[str] = ()) -> str:
-    """A page: title, notes as paragraphs, then the tables, numbered."""
+    """A document: the title, the notes as paragraphs, and the numbered tables."""
     blocks = [f"# {escape(title)}\n", *(f"{escape(note)}\n" for note in notes)]
     return "\n".join(blocks + [render(table, number) for number, table in enumerate(tables, start=1)])
 
 
 def escape(text: str) -> str:
-    """One line that stays text wherever a line can begin: no heading, list or quotation either."""
+    """`inline` for the beginning of a line: no heading, list or quotation either."""
     return re.sub(r"^(?=[#>+=-])", r"\\", inline(text))
 
 
 def inline(text: str) -> str:
-    """Text that stays text within a line or a cell: no tag, entity, emphasis, code, formula, link or cell border."""
+    """One line that prints as itself: no tag, entity, emphasis, code, formula, link or cell border."""
     line = clean(text).replace("\\", "\\\\")
     line = re.sub(r"&(?=#?\w+;)", "&amp;", line)
-    line = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)  # before anything else it begins no tag
+    line = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)  # before other characters it begins no tag
     line = re.sub(r"([|*`~$])", r"\\\1", line)
     line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # inside a word it is no emphasis
     return re.sub(r"\](?=[(\[:])", r"\\]", line)
@@ -49,7 +49,7 @@ def _cell(table: Table, row: int, column: int) -> str:
     cell = table.rows[row].cells[column]
     if table.repeats(row, column):
         return ""
-    shown = inline(cell.shown(table.columns[column]))
-    shown = f"**{shown}**" if Mark.BEST in cell.marks else shown
+    text = inline(cell.format(table.columns[column]))
+    text = f"**{text}**" if Mark.BEST in cell.marks else text
     references = "".join(f"({table.footnotes[note]})" for note in cell.notes)
-    return " ".join(filter(None, (shown, cell.symbols, references)))
+    return " ".join(filter(None, (text, cell.symbols, references)))

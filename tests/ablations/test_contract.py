@@ -1,4 +1,4 @@
-"""The contract of a variant, run on every registered one: a new row is tested by existing."""
+"""The contract of a variant, on every registered one; a new variant needs no test of its own."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ EVERY = pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant
 
 @cache
 def features_of(name: str) -> FeatureSet:
-    """Simulated features that have every set of attribute vectors that a row names."""
+    """Simulated features with every set of attribute vectors that a variant names."""
     features = simulate(name)
     return replace(features, semantics=features.semantics | {"glove": features.semantics["word2vec"][:, ::-1].copy()})
 
@@ -110,7 +110,7 @@ def test_the_state_survives_safetensors(variant: Variant, tmp_path: Path) -> Non
 
 @EVERY
 def test_initial_weights_are_those_of_the_full_model(variant: Variant) -> None:
-    """Paired by construction: what agrees in shape starts from the same numbers."""
+    """Paired by construction: weights of equal shape start from the same numbers."""
     features = features_of("cub")
     full = build(task_of(features, final_phase(features), (1, "cub", 0), CPU), settings_of(find("dazle")))
     own = build(task_of(features, final_phase(features), (1, "cub", 0), CPU), settings_of(variant))
@@ -209,5 +209,5 @@ def test_a_balanced_batch_is_one_draw_for_each_class_in_turn() -> None:
     labels = np.repeat(np.arange(9), np.arange(3, 12))
     random = np.random.default_rng(5)
     for batch in index_batches(labels, 20, 6, True, 5):
-        chosen = random.choice(9, 6, replace=False)
-        assert batch.tolist() == [np.flatnonzero(labels == c)[random.integers(c + 3)] for c in chosen]
+        classes = random.choice(9, 6, replace=False)
+        assert batch.tolist() == [np.flatnonzero(labels == c)[random.integers(c + 3)] for c in classes]

@@ -1,4 +1,4 @@
-"""A disk that fills up or may not be written: one line, every record that is there is whole, and the run continues."""
+"""A full or read-only disk: the error is one line, every record on the disk is complete, and the run can be continued."""
 
 import os
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.manifest import read_manifest
 from benchmark.cells.records import read_record
 from tests.crash.runs import SUITE, assert_equal, finish
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount the small disk that is to fill up"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk"),
 ]
 
 
@@ -32,18 +32,18 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_no_record(undisturbed: Path, disk: Path) -> None:
     out = disk / "out"
-    code, said = finish(*SUITE, "--out", out)
-    assert code == 2, said
-    assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith(f"error: {out}/")
-    assert "No space left on device; make room" in said.splitlines()[-1]
+    code, stderr = finish(*SUITE, "--out", out)
+    assert code == 2, stderr
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith(f"error: {out}/")
+    assert "No space left on device; make room" in stderr.splitlines()[-1]
     written = list((out / "cells").glob("*.json"))
     assert 0 < len(written) < 12
     for path in written:
         read_record(path)
     mount(disk, "remount,size=10m")
-    code, said = finish(*SUITE, "--retry-failed", "--out", out)
-    assert code == 0, said
+    code, stderr = finish(*SUITE, "--retry-failed", "--out", out)
+    assert code == 0, stderr
     assert_equal(out, undisturbed)
 
 
@@ -52,12 +52,12 @@ def test_a_disk_that_may_only_be_read_is_one_line(disk: Path) -> None:
     out = disk / "out"
     one = (*SUITE, "--seeds", "1", "--variants", "dazle", "--out", out)
     assert finish(*one)[0] == 0
-    (out / "locks" / f"{store.read_manifest(out).cells[0].id}.lock").touch()
+    (out / "locks" / f"{read_manifest(out).cells[0].id}.lock").touch()
     mount(disk, "remount,ro")
-    for words in (one, ("report", out)):
-        code, said = finish(*words)
+    for arguments in (one, ("report", out)):
+        code, stderr = finish(*arguments)
         assert code == 2
-        assert said.count("\n") == 1, said
-        assert said.startswith("error: ")
-        assert "Read-only file system" in said
+        assert stderr.count("\n") == 1, stderr
+        assert stderr.startswith("error: ")
+        assert "Read-only file system" in stderr
     assert finish("status", out) == (0, "")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any moment of a run, a worker without memory, and a clock that jumps back."""
+"""Ctrl-C and SIGTERM at random moments of a run, a worker without memory, and a clock that goes backwards."""
 
 import random
 import signal
@@ -9,36 +9,36 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.cells import folder as store
-from tests.crash.runs import SUITE, assert_equal, finish, gone, start, wait_for
+from benchmark.cells.folder import OutputFolder
+from tests.crash.runs import SUITE, assert_equal, finish, have_ended, start, wait_for
 
 SIGNALS = 10
 
 
 @pytest.mark.slow
 def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, tmp_path: Path) -> None:
-    """Each signal once to the runner alone, once to its whole group as a terminal does."""
-    random_ = random.Random()
+    """Five times each signal, to the runner alone."""
+    generator = random.Random()
     interrupted = 0
     while interrupted < SIGNALS:
         out = tmp_path / f"out{interrupted}"
         runner = start(*SUITE, "--workers", "2", "--out", out)
         wait_for((out / "manifest.json").exists)
-        time.sleep(random_.uniform(0, 6))
-        family = psutil.Process(runner.pid).children(recursive=True)
+        time.sleep(generator.uniform(0, 6))
+        processes = psutil.Process(runner.pid).children(recursive=True)
         number = (signal.SIGINT, signal.SIGTERM)[interrupted % 2]
         runner.send_signal(number)
-        _, said = runner.communicate(timeout=60)
-        # Too late: it was done, or already past the point where Python gives signals back to the system.
+        _, stderr = runner.communicate(timeout=60)
+        # Too late: the run was done, or past the point from which Python handles no signals any more.
         if runner.returncode == 0 or (runner.returncode == -number and (out / "report.html").exists()):
             continue
         interrupted += 1
-        assert runner.returncode == 130, said
-        assert "interrupted; the same command continues" in said
-        assert "Traceback" not in said
-        wait_for(lambda family=family: gone(family), 10)
-    code, said = finish(*SUITE, "--out", out)
-    assert code == 0, said
+        assert runner.returncode == 130, stderr
+        assert "interrupted; the same command continues" in stderr
+        assert "Traceback" not in stderr
+        wait_for(lambda processes=processes: have_ended(processes), 10)
+    code, stderr = finish(*SUITE, "--out", out)
+    assert code == 0, stderr
     assert_equal(out, undisturbed)
 
 
@@ -50,28 +50,29 @@ def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, 
 def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
     undisturbed: Path, tmp_path: Path, fault: str, reason: str
 ) -> None:
-    """Refused by its limit, or killed by the kernel: both are tried on every cell of one row."""
+    """Memory is refused by a limit, or the kernel kills the worker, on every cell of one row."""
     out = tmp_path / "out"
-    code, said = finish(*SUITE, "--out", out, **{fault: "uniform"})
-    assert code == 3, said
-    for entry in store.read_manifest(out).cells:
-        status, _, why = store.state(out, entry.id)
-        assert status == ("failed" if entry.variant == "uniform" else "done")
-        assert entry.variant != "uniform" or reason in str(why)
-        assert (f"FAILED {entry.variant} on cub, seed {entry.seed}: {reason}" in said) == (entry.variant == "uniform")
-    code, said = finish(*SUITE, "--retry-failed", "--out", out)
-    assert code == 0, said
+    code, stderr = finish(*SUITE, "--out", out, **{fault: "uniform"})
+    assert code == 3, stderr
+    folder = OutputFolder.read(out)
+    for entry in folder.manifest.cells:
+        state = folder.states[entry.id]
+        assert state.status == ("failed" if entry.variant == "uniform" else "done")
+        assert entry.variant != "uniform" or reason in str(state.reason)
+        assert (f"FAILED {entry.variant} on cub, seed {entry.seed}: {reason}" in stderr) == (entry.variant == "uniform")
+    code, stderr = finish(*SUITE, "--retry-failed", "--out", out)
+    assert code == 0, stderr
     assert_equal(out, undisturbed)
 
 
 @pytest.mark.slow
 def test_a_clock_that_jumps_back_loses_nothing(undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code, said = finish(*SUITE, "--workers", "2", "--out", out, CLOCK="BACK")
-    assert code == 0, said
+    code, stderr = finish(*SUITE, "--workers", "2", "--out", out, CLOCK="BACK")
+    assert code == 0, stderr
     assert_equal(out, undisturbed)
-    records = [store.state(out, entry.id)[1] for entry in store.read_manifest(out).cells]
-    for record in records:
+    for state in OutputFolder.read(out).states.values():
+        record = state.record
         assert record is not None
         assert (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds() > 3000
         assert 0 < record.test.train_seconds <= record.test.seconds <= record.seconds < 300

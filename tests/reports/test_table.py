@@ -19,6 +19,7 @@ H, SIGNED = Column("H"), Column("ΔH", signed=True)
         (Cell(62.04, spread=0.0), H, "62.0 ± 0.0"),
         (Cell(-1.0, low=-2.55, high=0.5), SIGNED, "-1.0 [-2.5, +0.5]"),
         (Cell(0.04, low=-0.04, high=0.0), SIGNED, "0.0 [0.0, 0.0]"),
+        (Cell(0.75, smallest=0.0, largest=1.6), SIGNED, "+0.8 (0.0 to +1.6)"),
         (Cell(-0.04), H, "0.0"),
         (Cell(1234.5), Column("images/s", digits=0), "1234"),
         (Cell(0.0004), Column("p", digits=3, bounded=True), "<0.001"),
@@ -27,10 +28,11 @@ H, SIGNED = Column("H"), Column("ΔH", signed=True)
         (Cell(), H, DASH),
         (Cell(float("nan"), spread=float("nan")), H, DASH),
         (Cell(5.0, low=4.0), H, "5.0"),
+        (Cell(5.0, smallest=4.0), H, "5.0"),
     ],
 )
 def test_what_a_cell_shows(cell: Cell, column: Column, shown: str) -> None:
-    assert cell.shown(column) == shown
+    assert cell.format(column) == shown
 
 
 def test_a_cell_is_a_number_or_a_text() -> None:

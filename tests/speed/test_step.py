@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ablations.variants import find
-from benchmark.throughput.measurements import settings_of
-from benchmark.throughput.shapes import shapes
-from benchmark.throughput.workloads import Workbench
+from benchmark.throughput.measurements import variant_settings
+from benchmark.throughput.shapes import find_shapes
+from benchmark.throughput.workloads import ModelWorkloads
 from dazle.config import DATASETS
 
 Benchmark = Callable[..., Any]
@@ -17,9 +17,9 @@ Benchmark = Callable[..., Any]
 CASES = [*((name, "float32") for name in DATASETS), ("cub", "bf16")]
 
 
-def bench(name: str, precision: str) -> Workbench:
-    shape = shapes([name])[0]
-    return Workbench(shape, settings_of(shape, find("dazle"), precision), "cpu")
+def bench(name: str, precision: str) -> ModelWorkloads:
+    shape = find_shapes([name])[0]
+    return ModelWorkloads(shape, variant_settings(shape, find("dazle"), precision), "cpu")
 
 
 @pytest.mark.parametrize(("name", "precision"), CASES)

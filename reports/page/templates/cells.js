@@ -1,10 +1,10 @@
-// The table of all cells, and the details of one, made when they are asked for from the data embedded in the page.
+// The table of all cells, and the dialog with the details of one cell, from the JSON that is embedded in the page.
 "use strict";
 
 const { columns, cells, settings, environments, tracebacks } = JSON.parse(document.getElementById("data").textContent);
 const MISSING = "—";
 
-function printed(value, digits = null) {
+function format(value, digits = null) {
   if (value === null || value === "") return MISSING;
   if (typeof value === "number" && digits !== null) return value.toFixed(digits);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
@@ -14,16 +14,16 @@ function cellRow(cell, index) {
   const row = element("tr", { class: cell.status });
   for (const { key, kind, digits } of columns) {
     const value = cell[key];
-    const text = printed(value, digits);
-    const shown = key === "variant" ? element("button", { type: "button", "data-cell": index, "aria-haspopup": "dialog" }, text) : text;
-    row.append(element("td", { class: kind, "data-sort": value ?? "" }, shown));
+    const text = format(value, digits);
+    const content = key === "variant" ? element("button", { type: "button", "data-cell": index, "aria-haspopup": "dialog" }, text) : text;
+    row.append(element("td", { class: kind, "data-sort": value ?? "" }, content));
   }
   return row;
 }
 
 function pairs(title, facts) {
   const rows = Object.entries(facts).map(([name, value]) =>
-    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, printed(value))));
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, format(value))));
   return element("details", {}, element("summary", {}, title),
     element("div", { class: "scroll" }, element("table", { class: "pairs" }, element("tbody", {}, ...rows))));
 }
@@ -32,12 +32,12 @@ function valuesTable(curve) {
   const keys = ["epoch", ...METRICS, "AUSUC", "margin", "loss"];
   const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, key)));
   const rows = curve.epoch.map((_, i) =>
-    element("tr", {}, ...keys.map((key) => element("td", {}, printed(curve[key][i], DIGITS[key])))));
+    element("tr", {}, ...keys.map((key) => element("td", {}, format(curve[key][i], DIGITS[key])))));
   return element("details", {}, element("summary", {}, "values"), element("div", { class: "scroll" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))));
 }
 
-// What every protocol reports of this cell, from the test curve.
+// The values that each protocol reports for the cell, from the test curve.
 function protocolTable(cell) {
   const test = cell.curves.at(-1);
   const keys = ["epoch", ...METRICS, "AUSUC", "margin"];
@@ -45,7 +45,7 @@ function protocolTable(cell) {
   const rows = Object.entries(cell.reported).map(([name, epoch]) => {
     const point = test.epoch.indexOf(epoch);
     return element("tr", {}, element("th", { scope: "row" }, name),
-      ...keys.map((key) => element("td", {}, printed(test[key][point], DIGITS[key]))));
+      ...keys.map((key) => element("td", {}, format(test[key][point], DIGITS[key]))));
   });
   return element("div", { class: "scroll" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
@@ -58,7 +58,7 @@ function curvePanel(curve, reported) {
 
 function flattened(facts) {
   return Object.fromEntries(Object.entries(facts).flatMap(([key, value]) =>
-    value && typeof value === "object" ? Object.entries(value).map(([inner, each]) => [`${key}.${inner}`, each]) : [[key, value]]));
+    value && typeof value === "object" ? Object.entries(value).map(([inner, part]) => [`${key}.${inner}`, part]) : [[key, value]]));
 }
 
 function detailParts(cell) {
@@ -85,30 +85,30 @@ class Details {
     for (const button of dialog.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.step(Number(button.dataset.step)));
     }
-    // Whoever leaves the details goes on at the cell that was read last.
+    // After closing, the focus is on the cell that was open last.
     dialog.addEventListener("close", () => body.querySelector(`[data-cell="${this.index}"]`).focus());
   }
 
   open(index) {
-    const opened = new Set(this.parts().filter((each) => each.open).map((each) => each.firstChild.textContent));
+    const opened = new Set(this.parts().filter((part) => part.open).map((part) => part.firstChild.textContent));
     this.index = index;
     const cell = cells[index];
     this.dialog.querySelector("h2").textContent = `${cell.variant} on ${cell.dataset}, seed ${cell.seed}`;
     this.dialog.querySelector(".content").replaceChildren(...detailParts(cell));
-    for (const each of this.parts()) each.open = opened.has(each.firstChild.textContent);
+    for (const part of this.parts()) part.open = opened.has(part.firstChild.textContent);
     if (!this.dialog.open) this.dialog.showModal();
     this.dialog.scrollTop = 0;
   }
 
-  // What can be unfolded stays unfolded from one cell to the next.
+  // The foldable parts; an open one stays open when the next cell is shown.
   parts() {
     return [...this.dialog.querySelectorAll(".content > details")];
   }
 
-  // The cell before or after among the rows that are shown, in their present order.
+  // Opens the next cell (by = 1) or the previous one (by = -1) among the visible rows, in their current order.
   step(by) {
-    const shown = [...this.body.querySelectorAll("tr:not([hidden]) [data-cell]")].map((each) => Number(each.dataset.cell));
-    const next = shown[shown.indexOf(this.index) + by];
+    const visible = [...this.body.querySelectorAll("tr:not([hidden]) [data-cell]")].map((button) => Number(button.dataset.cell));
+    const next = visible[visible.indexOf(this.index) + by];
     if (next !== undefined) this.open(next);
   }
 }

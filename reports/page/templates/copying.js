@@ -1,9 +1,10 @@
-// Copy buttons: the clipboard where the browser gives it to a page, else the text itself, selected, to be copied by hand.
+// Copy buttons: write to the clipboard; if the browser refuses, show the text selected, for copying by hand.
 "use strict";
 
 const SHOWN_MS = 2000;
 
-async function copied(area) {
+// Whether the text was copied.
+async function copy(area) {
   try {
     await navigator.clipboard.writeText(area.value);
     return true;
@@ -18,12 +19,12 @@ for (const button of document.querySelectorAll("[data-copies]")) {
   const area = button.closest(".block").querySelector(`textarea.${button.dataset.copies}`);
   const label = button.textContent;
   button.addEventListener("click", async () => {
-    const done = await copied(area);
+    const done = await copy(area);
     area.hidden = area.hidden || done;
     if (done) button.focus();
-    const said = done ? "Copied" : "Selected: press Ctrl+C";
-    button.textContent = said;
-    button.closest(".tools").querySelector("output").textContent = `${label}: ${said}`;
+    const message = done ? "Copied" : "Selected: press Ctrl+C";
+    button.textContent = message;
+    button.closest(".tools").querySelector("output").textContent = `${label}: ${message}`;
     setTimeout(() => (button.textContent = label), SHOWN_MS);
   });
 }

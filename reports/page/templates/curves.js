@@ -1,16 +1,16 @@
-// The curve of one training as a small picture: S, U, H and T1 over epochs, and the epochs that protocols report.
+// The picture of one training's curves: S, U, H and T1 over epochs, and the epochs that the protocols report.
 "use strict";
 
-// Digits behind the point; an epoch is printed as it is.
+// Digits after the point; an epoch is printed without rounding.
 const DIGITS = { S: 1, U: 1, H: 1, T1: 1, AUSUC: 1, margin: 2, loss: 3 };
 const METRICS = ["S", "U", "H", "T1"];
 const FRAME = { width: 460, height: 270, left: 34, right: 44, top: 46, bottom: 34 };
 const MARK_ROW = 13;
 
-// Labels at the ends of lines, moved apart where they would overlap; `wanted` and the result are heights in pixels.
-function apart(wanted, gap, lowest) {
-  const order = wanted.map((_, index) => index).sort((i, j) => wanted[i] - wanted[j]);
-  const placed = [...wanted];
+// Moves labels apart that would overlap. heights: in pixels; returns the new heights, at least `gap` apart.
+function separateLabels(heights, gap, lowest) {
+  const order = heights.map((_, index) => index).sort((i, j) => heights[i] - heights[j]);
+  const placed = [...heights];
   order.forEach((index, rank) => {
     if (rank) placed[index] = Math.max(placed[index], placed[order[rank - 1]] + gap);
   });
@@ -21,44 +21,44 @@ function apart(wanted, gap, lowest) {
 function axes(x, y, epochs) {
   const { width, height, left, right, bottom } = FRAME;
   const lines = [0, 25, 50, 75, 100].flatMap((percent) => [
-    drawn("line", { x1: left, x2: width - right, y1: y(percent), y2: y(percent), class: "grid" }),
-    drawn("text", { x: left - 6, y: y(percent) + 4, "text-anchor": "end" }, String(percent)),
+    svgElement("line", { x1: left, x2: width - right, y1: y(percent), y2: y(percent), class: "grid" }),
+    svgElement("text", { x: left - 6, y: y(percent) + 4, "text-anchor": "end" }, String(percent)),
   ]);
   const last = epochs.at(-1);
   const step = [1, 2, 5, 10, 20, 25, 50, 100, 200].find((size) => last / size <= 8) ?? last;
   const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, index) =>
-    drawn("text", { x: x(index * step), y: height - bottom + 16, "text-anchor": "middle" }, String(index * step)));
-  const title = drawn("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "epoch");
+    svgElement("text", { x: x(index * step), y: height - bottom + 16, "text-anchor": "middle" }, String(index * step)));
+  const title = svgElement("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "epoch");
   return [...lines, ...ticks, title];
 }
 
 function series(curve, x, y) {
   const present = METRICS.filter((metric) => curve[metric].some((value) => value !== null));
   const ends = present.map((metric) => curve[metric].findLast((value) => value !== null));
-  const heights = apart(ends.map(y), 13, FRAME.height - FRAME.bottom);
+  const heights = separateLabels(ends.map(y), 13, FRAME.height - FRAME.bottom);
   return present.flatMap((metric, index) => {
     const points = curve.epoch.map((epoch, i) => [epoch, curve[metric][i]]).filter(([, value]) => value !== null);
     const path = points.map(([epoch, value]) => `${x(epoch)},${y(value)}`).join(" ");
     return [
-      drawn("polyline", { points: path, class: `line ${metric}` }),
-      ...(points.length === 1 ? [drawn("circle", { cx: x(points[0][0]), cy: y(ends[index]), r: 3, class: `dot ${metric}` })] : []),
-      drawn("text", { x: FRAME.width - FRAME.right + 6, y: heights[index] + 4, class: `label ${metric}` }, metric),
+      svgElement("polyline", { points: path, class: `line ${metric}` }),
+      ...(points.length === 1 ? [svgElement("circle", { cx: x(points[0][0]), cy: y(ends[index]), r: 3, class: `dot ${metric}` })] : []),
+      svgElement("text", { x: FRAME.width - FRAME.right + 6, y: heights[index] + 4, class: `label ${metric}` }, metric),
     ];
   });
 }
 
-// reported: protocol -> epoch, where the curve is the one that protocols report from.
+// reported: protocol -> epoch; empty for a validation curve.
 function curvePicture(curve, reported = {}) {
   const { width, height, left, right, top, bottom } = FRAME;
   const last = curve.epoch.at(-1);
   const x = (epoch) => left + (epoch / last) * (width - left - right);
   const y = (percent) => height - bottom - (percent / 100) * (height - top - bottom);
   const marks = Object.entries(reported).flatMap(([name, epoch], row) => [
-    drawn("line", { x1: x(epoch), x2: x(epoch), y1: 6 + row * MARK_ROW, y2: height - bottom, class: "mark" }),
-    drawn("text", { x: x(epoch) - 4, y: 12 + row * MARK_ROW, "text-anchor": "end" }, `${name} ${epoch}`),
+    svgElement("line", { x1: x(epoch), x2: x(epoch), y1: 6 + row * MARK_ROW, y2: height - bottom, class: "mark" }),
+    svgElement("text", { x: x(epoch) - 4, y: 12 + row * MARK_ROW, "text-anchor": "end" }, `${name} ${epoch}`),
   ]);
   const label = `${curve.name}: ${METRICS.join(", ")} in percent over ${last} epochs`;
-  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "curve" });
+  const picture = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "curve" });
   picture.append(...axes(x, y, curve.epoch), ...marks, ...series(curve, x, y));
   return picture;
 }

@@ -1,19 +1,19 @@
-// Makers of elements. Text only ever becomes a text node, so that no name in a record can become markup.
+// Functions that create elements. Text becomes a text node only, so that no name in a record can become markup.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function fill(made, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
 
 function element(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
-function drawn(name, attributes = {}, ...children) {
+function svgElement(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 

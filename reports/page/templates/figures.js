@@ -1,4 +1,4 @@
-// A figure opens enlarged: buttons, wheel and plus/minus zoom, dragging, scrolling and arrows move it.
+// The dialog of an enlarged figure: buttons, wheel, plus and minus zoom; dragging, scrolling and arrow keys move it.
 "use strict";
 
 const LARGEST = 12;
@@ -38,7 +38,7 @@ class Zoom {
     this.by(0);
   }
 
-  // Scales by `factor` about a point of the window, the stage's middle where none is given; 0 fits the whole figure.
+  // Scales by `factor` about the point (x, y) of the window, by default the stage's middle; 0 fits the whole figure.
   by(factor, x, y) {
     const box = this.stage.getBoundingClientRect();
     const before = this.image.getBoundingClientRect();
@@ -50,7 +50,7 @@ class Zoom {
     this.stage.scrollBy(after.left + share[0] * after.width - px, after.top + share[1] * after.height - py);
   }
 
-  // The width at which the whole figure is seen.
+  // The width at which the whole figure fits.
   fitting(box) {
     const ratio = this.image.naturalWidth / this.image.naturalHeight || 1;
     return Math.min(box.width, box.height * ratio);

@@ -1,10 +1,10 @@
-// Sorting and filtering of every table. Rows keep the printed order until a header is used; its third use restores it.
-// A cell's `data-sort` is what it is sorted by (nothing: no value), a header's `data-kind` is text or number.
+// Sorting and filtering of tables. The third click on a header restores the printed order.
+// A cell's `data-sort` is its sort key (empty: no value); a header's `data-kind` is text or number.
 "use strict";
 
 const LONG_TEXT = 40;
 
-// A cell's key; null where it has no value.
+// The sort key of a cell; null without a value.
 function sortKey(cell, numeric) {
   const raw = cell.dataset.sort;
   if (raw === "") return null;
@@ -13,7 +13,7 @@ function sortKey(cell, numeric) {
   return Number.isNaN(number) ? null : number;
 }
 
-// Rows by one column, equal ones in their order; what has no value comes last in both directions.
+// The rows sorted by one column; the sort is stable, and rows without a value come last in both directions.
 function sortedRows(rows, column, numeric, direction) {
   const keys = new Map(rows.map((row) => [row, sortKey(row.cells[column], numeric)]));
   return rows.toSorted((one, other) => {
@@ -33,7 +33,7 @@ class SortableTable {
     this.search = block.querySelector("input[type=search]");
     this.headers.forEach((header, column) => this.addButton(header, column));
     this.search.addEventListener("input", () => this.filter());
-    this.arrange(block);
+    this.fitNarrowWindows(block);
     this.filter();
   }
 
@@ -44,8 +44,8 @@ class SortableTable {
     header.setAttribute("aria-sort", "none");
   }
 
-  // What a narrow window needs: long texts break, the column that names the rows stays, the box can be scrolled by keys.
-  arrange(block) {
+  // For narrow windows: long texts wrap, the column of row names stays in view, and keys scroll the box.
+  fitNarrowWindows(block) {
     const names = [...this.headers].map((header) => header.textContent);
     const pinned = Math.max(0, names.indexOf("variant"));
     this.headers[pinned]?.classList.add("pinned");
@@ -58,7 +58,7 @@ class SortableTable {
     fill(box, { role: "region", "aria-labelledby": block.getAttribute("aria-labelledby") }, []);
   }
 
-  // Numbers show the greatest first, words the first letter.
+  // The first click sorts numbers in descending order and texts in ascending order.
   sort(column) {
     const header = this.headers[column];
     const numeric = header.dataset.kind === "number";
@@ -70,12 +70,12 @@ class SortableTable {
     this.body.append(...(next === "none" ? this.rows : sortedRows(this.rows, column, numeric, direction)));
   }
 
-  // Shows the rows that hold every word.
+  // Shows the rows that contain all words.
   filter() {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     this.rows.forEach((row, index) => (row.hidden = !words.every((word) => this.texts[index].includes(word))));
-    const [shown, total] = [this.rows.filter((row) => !row.hidden).length, this.rows.length];
-    this.count.textContent = words.length ? `${shown} of ${total} rows` : `${total} rows`;
+    const [visible, total] = [this.rows.filter((row) => !row.hidden).length, this.rows.length];
+    this.count.textContent = words.length ? `${visible} of ${total} rows` : `${total} rows`;
   }
 }
 

@@ -1,7 +1,7 @@
-// Light or dark: the system's choice until the button is used, then the reader's. Runs before the first paint.
+// Light or dark theme: the system's until the button is used, then the reader's choice. Runs before the first paint.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Storage can be refused to a page that is opened from a file; the choice then lasts as long as the page is open.
+// A browser may refuse storage to a page that is opened from a file; the choice then ends with the page.
 function remembered() {
   try {
     return localStorage.getItem("theme");

@@ -46,10 +46,10 @@ def test_one_line_and_nothing_written(
     make(file)
     words = ["benchmark", "data", "import", str(file), "--name", "mine", "--preset", "cub", "--data", str(data)]
     monkeypatch.setattr("sys.argv", words)
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as ended:
         main()
     line = capsys.readouterr().err
-    assert left.value.code == 2
+    assert ended.value.code == 2
     assert line.startswith("error: ")
     assert line.count("\n") == 1
     assert file.name in line

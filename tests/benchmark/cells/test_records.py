@@ -85,5 +85,5 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
     with pytest.raises(OSError, match="disk full") as error:
         write_atomic(path, "new")
     assert error.value.filename == str(path)
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"

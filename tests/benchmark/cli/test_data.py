@@ -1,4 +1,4 @@
-"""The commands around prepared features, as a person types them."""
+"""The commands of `data` for features that are prepared already or imported from a file."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: str) -> Result:
-    """Run a command: what it printed and its exit code. An InputError is raised for the main command line."""
+    """The output and the exit code of a command. Raises its InputError, as the command line does before it prints it."""
     result = CliRunner().invoke(app, list(words))
     if isinstance(result.exception, InputError):
         raise result.exception
@@ -34,23 +34,25 @@ def call(*words: str) -> Result:
     return result
 
 
-def bring(name: str = "small", *more: str) -> Result:
+def import_small(name: str = "small", *more: str) -> Result:
     return call("import", "feature_map_ResNet_101_CUB.hdf5", "--name", name, "--preset", "cub", *more)
 
 
 def test_import_says_what_it_found(data: Path) -> None:
-    said = bring().output
-    assert "small: real features, preset cub, ResNet-101, 2 x 3 regions of 8 channels" in said
-    assert "images 48, attributes 5, seen classes 6, unseen classes 3, trainval 30, test_seen 6, test_unseen 12" in said
-    assert "differs from the published counts (a subset?): images 11,788" in said
-    assert "class folds (train + validation classes): 4 + 2, 4 + 2, 4 + 2" in said
-    assert f"written to {data}/small.h5" in said
+    output = import_small().output
+    assert "small: real features, preset cub, ResNet-101, 2 x 3 regions of 8 channels" in output
+    assert (
+        "images 48, attributes 5, seen classes 6, unseen classes 3, trainval 30, test_seen 6, test_unseen 12" in output
+    )
+    assert "differs from the published counts (a subset?): images 11,788" in output
+    assert "class folds (train + validation classes): 4 + 2, 4 + 2, 4 + 2" in output
+    assert f"written to {data}/small.h5" in output
     assert (data / "small.h5").exists()
 
 
 def test_import_takes_another_folder_semantics_and_backbone(data: Path, tmp_path: Path) -> None:
     np.save("glove.npy", np.ones((5, 2), np.float32))
-    bring("small", "--data", "other", "--semantics", "glove=glove.npy", "--backbone", "mine")
+    import_small("small", "--data", "other", "--semantics", "glove=glove.npy", "--backbone", "mine")
     features = open_features(tmp_path / "other" / "small.h5")
     assert features.semantics["glove"].shape == (5, 2) and features.backbone == "mine"
     assert not data.exists()
@@ -63,21 +65,24 @@ def test_import_takes_no_vector_of_zeros_silently(data: Path, tmp_path: Path) ->
     with pytest.raises(
         InputError, match=r"semantics word2vec: no vector for 1 of 5 attributes \(2\); .*--allow-missing"
     ):
-        bring()
-    assert "word2vec has no vector for 1 attributes, which start from zero: 2" in bring("a", "--allow-missing").output
+        import_small()
+    assert (
+        "word2vec has no vector for 1 attributes, which start from zero: 2"
+        in import_small("a", "--allow-missing").output
+    )
     write_reference(tmp_path / "feature_map_ResNet_101_CUB.hdf5")
     np.save("mine.npy", vectors)
     with pytest.raises(InputError, match="semantics mine: no vector for 1 of 5"):
-        bring("b", "--semantics", "mine=mine.npy")
+        import_small("b", "--semantics", "mine=mine.npy")
     with pytest.raises(InputError, match="semantics 'random': is a choice of its own"):
-        bring("b", "--semantics", "random=mine.npy")
+        import_small("b", "--semantics", "random=mine.npy")
 
 
 def test_import_replaces_only_when_told(data: Path) -> None:
-    bring()
+    import_small()
     with pytest.raises(InputError, match=r"small\.h5: exists already; add --overwrite"):
-        bring()
-    bring("small", "--overwrite")
+        import_small()
+    import_small("small", "--overwrite")
 
 
 @pytest.mark.parametrize(
@@ -93,23 +98,23 @@ def test_import_replaces_only_when_told(data: Path) -> None:
 )
 def test_import_refuses_in_one_line(data: Path, words: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
-        bring(*words)
+        import_small(*words)
     assert "\n" not in str(error.value) and not list(data.glob("*"))
 
 
 def test_names_of_the_published_datasets_are_for_their_own_preset(data: Path) -> None:
-    bring("cub")
+    import_small("cub")
     assert (data / "cub.h5").exists()
 
 
 def test_an_unknown_preset_is_refused(data: Path) -> None:
-    with pytest.raises(InputError, match="preset 'imagenet': use one of cub, sun, awa2, deepfashion"):
+    with pytest.raises(InputError, match="--preset 'imagenet' is not one of cub, sun, awa2, deepfashion"):
         call("import", "feature_map_ResNet_101_CUB.hdf5", "--name", "a", "--preset", "imagenet")
 
 
 def test_info_and_verify_take_one_or_all(data: Path) -> None:
-    bring("one")
-    bring("two")
+    import_small("one")
+    import_small("two")
     (data / ".three.h5.partial").write_bytes(b"half")
     assert [line.split(",")[0] for line in call("verify").output.splitlines()] == ["one: ok", "two: ok"]
     assert call("verify", "two").output.startswith("two: ok, 48 images, fingerprint ")
@@ -118,8 +123,8 @@ def test_info_and_verify_take_one_or_all(data: Path) -> None:
 
 
 def test_verify_says_which_is_bad_goes_on_and_exits_2(data: Path) -> None:
-    bring("one")
-    bring("two")
+    import_small("one")
+    import_small("two")
     with h5py.File(data / "one.h5") as file:
         at = file["regions"].id.get_chunk_info(0).byte_offset
     content = bytearray((data / "one.h5").read_bytes())
@@ -133,12 +138,12 @@ def test_verify_says_which_is_bad_goes_on_and_exits_2(data: Path) -> None:
 
 
 def test_nothing_prepared_and_unknown_names_say_what_to_do(data: Path) -> None:
-    with pytest.raises(InputError, match="no prepared features; bring some in with `data import`"):
+    with pytest.raises(InputError, match="no prepared features; import some with `data import`"):
         call("verify")
-    bring("cub127")
-    with pytest.raises(InputError, match="no features named 'cub12'; did you mean cub127"):
+    import_small("cub127")
+    with pytest.raises(InputError, match="no features named 'cub12'; the nearest is 'cub127'"):
         call("info", "cub12")
-    with pytest.raises(InputError, match="no features named 'x'; it has cub127"):
+    with pytest.raises(InputError, match="no features named 'x'; there are cub127"):
         call("info", "x")
 
 
@@ -146,5 +151,5 @@ def test_help_needs_no_heavy_import() -> None:
     code = "import sys, benchmark.cli.data; print({'numpy', 'h5py', 'rich.progress'} & set(sys.modules))"
     root = Path(__file__).resolve().parents[3]
     environment = os.environ | {"PYTHONPATH": str(root)}
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert said.stdout.strip() == "set()"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert output.stdout.strip() == "set()"

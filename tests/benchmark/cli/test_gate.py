@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from benchmark.cli.main import app
 from benchmark.gate.accepted import read_accepted, write_accepted
 from dazle.errors import InputError
-from tests.benchmark.made_run import make_run
+from tests.benchmark.example_run import make_run
 
 ROOT = Path(__file__).resolve().parents[3]
 VALUES = {"dazle": [70.0, 72.0, 71.0], "uniform": [30.0, 31.0, 29.5]}
@@ -115,7 +115,9 @@ def test_another_suite_or_source_is_replaced_only_where_asked(out: Path, file: P
 
 def test_rows_are_given_up_only_where_asked(tmp_path: Path, file: Path) -> None:
     narrow = make_run(tmp_path / "narrow", {"dazle": VALUES["dazle"]})
-    with pytest.raises(InputError, match=r"guards 1 rows that the run lacks \(uniform on cub, \.\.\); add --replace"):
+    with pytest.raises(
+        InputError, match=r"has 1 rows that the run does not have \(uniform on cub, \.\.\); add --replace"
+    ):
         benchmark("accept", narrow, "--into", file)
     assert "removed: uniform on cub" in benchmark("accept", narrow, "--into", file, "--replace")[1]
 
@@ -131,10 +133,10 @@ def test_accepting_again_keeps_tolerances_and_says_what_changed(tmp_path: Path, 
     assert "claim dense-beats-none-in-the-full-model on cub" not in said
     level = make_run(tmp_path / "level", VALUES | {"uniform": VALUES["dazle"]})
     said = benchmark("accept", level, "--into", file)[1]
-    assert "claim dense-beats-none-in-the-full-model on cub by construction -> undecided" in said
+    assert "claim dense-beats-none-in-the-full-model on cub by construction -> no verdict" in said
     benchmark("accept", make_run(tmp_path / "lower again", LOWER), "--into", file)
     accepted = read_accepted(file)
-    assert accepted.judged(accepted.rows[0]) == {"H": 2.0}
+    assert accepted.tolerances(accepted.rows[0]) == {"H": 2.0}
     wider = make_run(tmp_path / "wider", LOWER | {"one-hot": LOWER["dazle"]})
     assert "added: one-hot on cub" in benchmark("accept", wider, "--into", file)[1]
 

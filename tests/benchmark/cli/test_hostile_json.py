@@ -1,4 +1,4 @@
-"""Records, manifests and what is typed, gone wrong in any way: read as before, or one line that names the file."""
+"""Damaged records and manifests and hostile options: read as before, or one line that names the file."""
 
 import json
 import shutil
@@ -9,18 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ablations.suites import find
-from benchmark.cells.folder import enter, make_manifest, read_manifest, state
+from benchmark.cells.folder import OutputFolder, read_state
+from benchmark.cells.manifest import make_manifest, read_manifest
 from benchmark.cells.matrix import identity_hash
+from benchmark.cells.options import read_names, read_overrides
 from benchmark.cells.records import read_record
-from benchmark.cli.options import names, overrides
 from benchmark.gate.accepted import read_accepted, write_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import work_on
 from benchmark.run.train import Job
 from dazle.errors import InputError
-from tests.benchmark.made_run import make_run
+from tests.benchmark.example_run import read_run
 from tests.mutations import HOSTILE, damaged, mistaken
 
 FUZZED = settings(suppress_health_check=list(HealthCheck))
@@ -33,15 +34,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = RunOptions(
         "smoke", variants=["dazle"], seeds=1, source="simulated", overrides={"training.epochs": 1}, validation=False
     )
-    chosen = plan(options)
-    enter(out, make_manifest("smoke", chosen.cells, chosen.conditions, ["a note"]))
-    [record] = work_on(chosen.cells[:1], Job(out, None, 2**30, save_model=False))
+    run_plan = plan(options)
+    manifest = make_manifest("smoke", run_plan.cells, run_plan.conditions, ["a note"])
+    OutputFolder.start(out, manifest, run_plan.cells)
+    [record] = work_on(run_plan.cells[:1], Job(out, None, 2**30, save_model=False))
     assert record is not None
     assert record.status == "done"
     return out
 
 
-def one_line(error: InputError, path: Path) -> None:
+def assert_one_line(error: InputError, path: Path) -> None:
     assert str(error).startswith(str(path))
     assert str(error).isprintable()
 
@@ -49,7 +51,7 @@ def one_line(error: InputError, path: Path) -> None:
 @FUZZED
 @given(data=st.data())
 def test_records(run: Path, data: st.DataObject) -> None:
-    """Whatever is read has the identity that its name says, so it cannot stand for another cell."""
+    """A record that is read has the identity of its file name, so it cannot stand for another cell."""
     [original] = (run / "cells").glob("*.json")
     content = original.read_bytes()
     path = run / "fuzzed" / original.name
@@ -58,7 +60,7 @@ def test_records(run: Path, data: st.DataObject) -> None:
     try:
         record = read_record(path)
     except InputError as error:
-        one_line(error, path)
+        assert_one_line(error, path)
     else:
         assert record.id == path.stem == identity_hash(record.identity)
 
@@ -73,7 +75,7 @@ def test_manifests(run: Path, data: st.DataObject) -> None:
     try:
         manifest = read_manifest(out)
     except InputError as error:
-        one_line(error, out / "manifest.json")
+        assert_one_line(error, out / "manifest.json")
     else:
         assert all("/" not in entry.id + entry.dataset + entry.variant for entry in manifest.cells)
 
@@ -81,8 +83,8 @@ def test_manifests(run: Path, data: st.DataObject) -> None:
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("accepted")
-    made = measure(make_run(folder / "run", {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}))
-    write_accepted(folder / "accepted.json", made.results)
+    candidate = read_candidate(read_run(folder / "run", {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}))
+    write_accepted(folder / "accepted.json", candidate.results)
     return (folder / "accepted.json").read_bytes()
 
 
@@ -94,9 +96,9 @@ def test_accepted_results(accepted: bytes, tmp_path_factory: pytest.TempPathFact
     try:
         read = read_accepted(path)
     except InputError as error:
-        one_line(error, path)
+        assert_one_line(error, path)
     else:
-        assert all(read.judged(row) for row in read.rows)
+        assert all(read.tolerances(row) for row in read.rows)
 
 
 HOSTILE_TEXT = "<script>alert(1)</script> & | ` $HOME ${x} \\input{/etc/passwd} \x1b[2J ../../x\n# \u202e"
@@ -110,7 +112,7 @@ def test_free_text_of_a_manifest_stays_text_and_in_the_folder(run: Path, tmp_pat
     for part in (*content["datasets"], *content["cells"]):
         part |= {key: HOSTILE_TEXT for key in ("label", "change", "backbone", "about") if key in part}
     (out / "manifest.json").write_text(json.dumps(content))
-    write_report(out)
+    write_report(OutputFolder.read(out))
     assert [path.name for path in tmp_path.iterdir()] == ["inside"]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
@@ -128,9 +130,9 @@ TEXT = st.one_of(st.text(max_size=30), HOSTILE.map(str), st.sampled_from([",", "
 def test_what_is_typed(variants: str, datasets: str, suite: str, pairs: list[str]) -> None:
     for attempt in (
         lambda: find(suite),
-        lambda: plan(RunOptions("smoke", variants=names("--variants", variants), source="simulated")),
-        lambda: plan(RunOptions("smoke", datasets=names("--datasets", datasets), source="simulated")),
-        lambda: plan(RunOptions("smoke", overrides=overrides(pairs), source="simulated")),
+        lambda: plan(RunOptions("smoke", variants=read_names("--variants", variants), source="simulated")),
+        lambda: plan(RunOptions("smoke", datasets=read_names("--datasets", datasets), source="simulated")),
+        lambda: plan(RunOptions("smoke", overrides=read_overrides("--set", pairs), source="simulated")),
     ):  # fmt: skip
         try:
             attempt()
@@ -145,17 +147,19 @@ KEYS = st.sampled_from(["training.epochs", "loss.lambda", "loss.test_margin", "m
 @given(key=KEYS, value=st.one_of(HOSTILE.map(str), st.sampled_from(["1e999", "[" * 5000, "9" * 5000, "{}", "true"])))
 def test_settings_that_are_typed(key: str, value: str) -> None:
     try:
-        chosen = plan(
-            RunOptions("smoke", variants=["dazle"], overrides=overrides([f"{key}={value}"]), source="simulated")
+        run_plan = plan(
+            RunOptions(
+                "smoke", variants=["dazle"], overrides=read_overrides("--set", [f"{key}={value}"]), source="simulated"
+            )
         )
     except InputError as error:
         assert str(error).isprintable()
     else:
-        assert all(json.loads(json.dumps(dict(cell.identity), allow_nan=False)) for cell in chosen.cells)
+        assert all(json.loads(json.dumps(dict(cell.identity), allow_nan=False)) for cell in run_plan.cells)
 
 
 def test_a_record_that_cannot_be_read_counts_as_missing_and_says_why(run: Path, tmp_path: Path) -> None:
     [original] = (run / "cells").glob("*.json")
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / original.name).symlink_to("/proc/self/mem")
-    assert state(tmp_path, original.stem)[0] == "missing"
+    assert read_state(tmp_path, original.stem).status == "missing"

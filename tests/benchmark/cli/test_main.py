@@ -1,4 +1,4 @@
-"""Bad input is one line with exit code 2 and no traceback; what only lists names imports nothing heavy."""
+"""Exit codes; bad usage is one line without a traceback; `--help` and `list` import nothing that loads slowly."""
 
 import os
 import signal
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main as cli
+from dazle.errors import InputError
 from tests.command_line import ROOT, command
+from tests.command_line import benchmark as in_process
 
 
 def benchmark(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -33,31 +35,58 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         ((*RUN, "--source", "fake"), "--source 'fake' is not one of auto, real, simulated"),
         ((*RUN, "--set", "training.epochs"), "--set 'training.epochs' is not KEY=VALUE"),
         ((*RUN, "--set", "training.epoch=3"), "unknown setting 'training.epoch'; the nearest is 'training.epochs'"),
-        ((*RUN, "--set", "training.epochs=many"), "setting training.epochs = 'many' is not valid"),
+        (
+            (*RUN, "--set", "training.epochs=many"),
+            "setting training.epochs is not valid: Input should be a valid integer",
+        ),
         ((*RUN, "--set", "model.semantics=glove"), "model.semantics = 'glove' is not among the semantics of cub"),
         ((*RUN, "--variants", ","), "--variants ',' names nothing; give names with commas between, or leave"),
         ((*RUN, "--variants", ""), "--variants '' names nothing"),
         ((*RUN, "--datasets", " , "), "--datasets ' , ' names nothing"),
         ((*RUN, "--datasets", "../cub"), "unknown dataset '../cub'; the nearest is 'cub'"),
-        ((*RUN, "--timeout", "-3"), "--timeout -3 is not a number of seconds above 0"),
-        ((*RUN, "--seeds", "0"), "--seeds 0 is not a positive number"),
-        ((*RUN, "--seeds", "100000000"), "--seeds 100000000 are too many; up to 1,000 can be run"),
+        ((*RUN, "--timeout", "-3"), "--timeout is not valid: Input should be greater than 0; it is '-3'"),
+        ((*RUN, "--seeds", "0"), "--seeds is not valid: Input should be greater than or equal to 1; it is '0'"),
+        (
+            (*RUN, "--seeds", "100000000"),
+            "--seeds is not valid: Input should be less than or equal to 1000; it is '100000000'",
+        ),
         ((*RUN, "--rows", "some"), "--rows 'some' is not one of all, present"),
         (
             ("run", "--suite", "smoke", "--data", "/nowhere/at/all"),
-            "--data /nowhere/at/all is no folder; correct it, or ask for --source sim",
+            "--data /nowhere/at/all is no folder; correct it, or use --source simulated",
         ),
-        ((*RUN, "--folds", "4"), "--folds 4: features have 3 class folds"),
+        ((*RUN, "--folds", "4"), "--folds is not valid: Input should be less than or equal to 3; it is '4'"),
         ((*RUN, "--device", "tpu"), "--device 'tpu' is not one of auto, cpu, cuda"),
         (("status", "nowhere"), "nowhere is no output folder of a run"),
         (("report", "nowhere"), "nowhere is no output folder of a run"),
         (("report", ".", "--protocol", "best"), "--protocol 'best' is not one of honest, last, oracle"),
-        (("list", "models"), "list 'models': there are variants, suites, datasets"),
+        ((*RUN, "--seeds", "x"), "--seeds is not valid: Input should be a valid integer, unable to parse string"),
+        ((*RUN, "--seeds"), "option '--seeds' requires an argument (see python -m benchmark run --help)"),
+        ((*RUN, "--fail-fast=1"), "option '--fail-fast' does not take a value (see python -m benchmark run --help)"),
+        ((*RUN, "--sorce", "real"), "unknown option '--sorce'; the nearest is '--source' (see python -m benchmark run"),
+        ((*RUN, "cub"), "got unexpected extra argument(s) (cub) (see python -m benchmark run --help)"),
+        ((*RUN, "--memory", "4 parsec"), "--memory '4 parsec' is not a size; write it as 4GiB"),
+        (("run",), "missing option '--suite' (see python -m benchmark run --help)"),
+        (("run", "--suite", "SMOK"), "unknown suite 'SMOK'; the nearest is 'smoke'"),
+        ((*RUN, "--datasets", "AWA2"), "unknown dataset 'AWA2'; the nearest is 'awa2'"),
+        ((*RUN, "--datasets", "imagenet"), "unknown dataset 'imagenet'; there are awa2, cub, deepfashion, sun"),
+        ((*RUN, "--variants", "DAZLE"), "unknown variant 'DAZLE'; the nearest is 'dazle'"),
+        ((*RUN, "--set", "lr=0.1"), "unknown setting 'lr'; the nearest is 'training.learning_rate'"),
+        (("status",), "missing argument 'OUT' (see python -m benchmark status --help)"),
+        (("rum",), "unknown command 'rum'; the nearest is 'run' (see python -m benchmark --help)"),
+        (("data", "inf"), "unknown command 'inf'; the nearest is 'info' (see python -m benchmark data --help)"),
+        (("--versio",), "unknown option '--versio'; there are --help (see python -m benchmark --help)"),
+        (("check", ".", "--against", "x", "--rows", "some"), "--rows 'some' is not one of all, present"),
+        (("attention", ".", "--dataset", "cub", "--image", "1", "--top", "0"), "--top is not valid: Input should be"),
+        (("throughput", "--shapes", "CUBS"), "unknown shape 'CUBS'; the nearest is 'cub'"),
+        (("data", "simulate", "--full"), "simulate --full: name one of cub, sun, awa2, deepfashion"),
+        (("data", "simulate", "cubs"), "NAME 'cubs' is not one of cub, sun, awa2, deepfashion"),
+        (("list", "models"), "WHAT 'models' is not one of variants, suites, datasets"),
     ],
     ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, tuple) else "",
 )
 def test_bad_usage_is_one_line(words: tuple[str, ...], line: str, tmp_path: Path) -> None:
-    out = ("--out", tmp_path / "out") if words[0] == "run" else ()
+    out = ("--out", tmp_path / "out") if words[0] == "run" and words[-1] != "--seeds" else ()
     done = benchmark(*words, *out)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {line}"), done.stderr
@@ -73,15 +102,17 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
     assert "cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("--help",), ("list",), ("run", "--help"), ("data", "--help")], ids="-".join)
+@pytest.mark.parametrize(
+    "words", [("--help",), ("list",), ("run", "--help"), ("tune", "--help"), ("data", "--help")], ids="-".join
+)
 def test_help_and_list_import_nothing_heavy(words: tuple[str, ...]) -> None:
-    """What takes long is importing; half a second is what is left without these."""
+    """The time is that of imports: without these, half a second is enough."""
     code = (
         "import sys; sys.argv = ['benchmark', *sys.argv[1:]]\n"
         "from benchmark.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print('HEAVY', [m for m in ('torch', 'pandas', 'scipy', 'h5py', 'numpy') if m in sys.modules])"
+        "print('HEAVY', [m for m in ('torch', 'pandas', 'scipy', 'h5py', 'numpy', 'optuna', 'matplotlib', 'rich.progress') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -93,14 +124,14 @@ def test_lists_name_everything() -> None:
     from ablations.suites import SUITES
     from ablations.variants import VARIANTS
 
-    said = benchmark("list").stdout
-    assert all(name in said for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
+    output = benchmark("list").stdout
+    assert all(name in output for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
 
 
 def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As scipy's do when they are interrupted while they are imported."""
+    """Modules of scipy do this if they are interrupted while they are imported."""
 
-    def imports() -> None:
+    def imports(**arguments: object) -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
@@ -116,3 +147,57 @@ def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeyp
         for number, handler in handlers:
             signal.signal(number, handler)
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("error", ["ValueError", "EOFError", "AssertionError"])
+def test_a_fault_of_ours_leaves_with_70_and_shows_its_traceback(error: str) -> None:
+    """Never 1, which means regression; typer itself turns EOFError into exit code 1."""
+    code = (
+        "import benchmark.run.plan as module\n"
+        f"def plan(options): raise {error}('planted')\n"
+        "module.plan = plan\n"
+        "from benchmark.cli.main import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--suite", "smoke", "--dry-run"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 70
+    assert f"{error}: planted" in done.stderr
+    assert "Traceback (most recent call last)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyError("planted"), 70, "KeyError: 'planted'"),
+        (InputError("a record: cannot be read"), 2, "error: a record: cannot be read"),
+        (
+            OSError(28, "No space left on device", "report.md"),
+            2,
+            "error: report.md: No space left on device; make room",
+        ),
+    ],
+    ids=["fault", "input", "disk"],
+)
+def test_a_report_that_fails_after_the_training_keeps_the_records_and_names_the_way_to_try_again(
+    error: Exception, code: int, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("benchmark.reporting.report.write_report", fails)
+    out = tmp_path / "out"
+    words = (*RUN, "--variants", "dazle", "--seeds", "1", "--set", "training.epochs=1", "--no-validation", "--out", out)
+    done = in_process(*words)
+    assert done.returncode == code
+    *_, reason, last = done.stderr.splitlines()
+    assert reason.startswith(line)
+    assert ("Traceback" in done.stderr) is (code == 70)
+    assert last == (
+        f"the report could not be written, the records are kept; try again: python -m benchmark report {out}"
+    )
+    monkeypatch.undo()
+    assert in_process("report", out).returncode == 0
+    assert (out / "report.md").is_file()

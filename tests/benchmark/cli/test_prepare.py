@@ -1,4 +1,4 @@
-"""`data prepare`, as a person types it, on small archives laid out as the owners' ones."""
+"""The command `data prepare` on small archives with the layout of the owners' archives."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import dazle.extraction.backbones
 from benchmark.cli.main import app
 from dazle.errors import InputError
 from dazle.features.feature_file import open_features
+from tests.command_line import benchmark
 from tests.dazle.datasets import deepfashion_archive
 from tests.dazle.datasets.archives import CLASSES, ROWS, cells, make_archive, write_mats
 from tests.dazle.extraction.small_backbone import small_backbone
@@ -29,7 +30,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: Any) -> str:
-    """What the command printed. An InputError is raised for the main command line."""
+    """The output of the command. Raises its InputError, as the command line does before it prints it."""
     result = CliRunner().invoke(app, ["data", "prepare", *map(str, words)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -41,11 +42,11 @@ def call(*words: Any) -> str:
 def test_an_archive_becomes_a_feature_file(dataset: str, tmp_path: Path, data: Path) -> None:
     archive = make_archive(tmp_path, dataset)
     np.save(tmp_path / "vectors.npy", np.ones((5, 2), np.float32))
-    said = call(
+    output = call(
         dataset, "--images", archive.images, "--splits", archive.splits, "--word-vectors", tmp_path / "vectors.npy"
     )
-    assert "images 48" in said and "semantics word2vec: file vectors.npy" in said
-    assert "extracted 48 images in" in said and f"written to {data}/{dataset}.h5" in said
+    assert "images 48" in output and "semantics word2vec: file vectors.npy" in output
+    assert "extracted 48 images in" in output and f"written to {data}/{dataset}.h5" in output
     features = open_features(data / f"{dataset}.h5")
     assert features.preset == dataset and features.semantics["word2vec"].shape == (5, 2)
     assert (features.places is not None) == (dataset == "cub")
@@ -56,10 +57,10 @@ def test_an_archive_becomes_a_feature_file(dataset: str, tmp_path: Path, data: P
 
 def test_deepfashion_becomes_a_feature_file(tmp_path: Path, data: Path) -> None:
     deepfashion_archive.write(tmp_path)
-    said = call(
+    output = call(
         "deepfashion", "--images", tmp_path, "--annotations", tmp_path, "--class-vectors", "paper", "--name", "df"
     )
-    assert "no attribute vectors: only `random` and `one-hot`" in said
+    assert "no attribute vectors: only `random` and `one-hot`" in output
     assert open_features(data / "df.h5").preset == "deepfashion"
 
 
@@ -71,8 +72,8 @@ def test_rows_of_zeros_beside_the_splits_are_not_taken_silently(tmp_path: Path, 
     words = ("cub", "--images", archive.images, "--splits", archive.splits)
     with pytest.raises(InputError, match="cub, semantics word2vec: no vector for 1 of 5 attributes"):
         call(*words)
-    said = call(*words, "--allow-missing")
-    assert "word2vec has no vector for 1 attributes, which start from zero: 'has_eye_color::red'" in said
+    output = call(*words, "--allow-missing")
+    assert "word2vec has no vector for 1 attributes, which start from zero: 'has_eye_color::red'" in output
     assert not open_features(data / "cub.h5").semantics["word2vec"][3].any()
 
 
@@ -92,11 +93,11 @@ def test_words_of_a_users_file_become_vectors(tmp_path: Path, data: Path) -> Non
     archive = make_archive(tmp_path, "cub")
     words = ("bill", "shape", "wing", "color", "size", "small", "eye", "belly", "red")
     (tmp_path / "glove.txt").write_text("".join(f"{word} {place}.0 1.0\n" for place, word in enumerate(words)))
-    said = call(
+    output = call(
         "cub", "--images", archive.images, "--splits", archive.splits, "--name", "mine",
         "--word-vectors", f"glove={tmp_path / 'glove.txt'}", "--combine", "average",
     )  # fmt: skip
-    assert "file glove.txt; combined by average; words without a vector dagger, blue, white" in said
+    assert "file glove.txt; combined by average; words without a vector dagger, blue, white" in output
     vectors = open_features(data / "mine.h5").semantics["glove"]
     np.testing.assert_allclose(vectors[0], [0.5, 1])
 
@@ -198,8 +199,8 @@ def test_an_interrupted_preparation_says_how_to_go_on(
     monkeypatch.setattr(dazle.datasets.prepare, "extract", interrupt)
     archive = make_archive(tmp_path, "sun")
     words = ["data", "prepare", "sun", "--images", str(archive.images), "--splits", str(archive.splits)]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 130 and "interrupted; the same command continues" in result.stderr
+    done = benchmark(*words)
+    assert (done.returncode, done.stderr) == (130, "interrupted; the same command continues\n")
 
 
 @pytest.mark.parametrize("name", ["random", "one-hot"])
@@ -222,8 +223,8 @@ def test_a_finished_file_is_replaced_only_when_told(tmp_path: Path, data: Path) 
 def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> None:
     archive = make_archive(tmp_path, "cub", test_seen_loc=None, train_loc=None, val_loc=None)
     words = ("cub", "--images", archive.images, "--splits", archive.splits, "--split", "standard")
-    said = call(*words, "--name", "cub-standard")
-    assert "T1 and U are all there is\n  class folds" in said and "a subset?" not in said
+    output = call(*words, "--name", "cub-standard")
+    assert "T1 and U are all there is\n  class folds" in output and "a subset?" not in output
     features = open_features(data / "cub-standard.h5")
     assert not features.test_seen.size and len(features.test_unseen) == 12
 
@@ -231,7 +232,7 @@ def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> N
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("cubs", "--images", "."), "dataset 'cubs': use one of cub, sun, awa2, deepfashion"),
+        (("cubs", "--images", "."), "DATASET 'cubs' is not one of cub, sun, awa2, deepfashion"),
         (("cub", "--images", "."), "cub: --splits is missing; give the folder of the xlsa17 archive"),
         (("deepfashion", "--images", "."), "deepfashion: --annotations is missing"),
         (("sun", "--images", ".", "--splits", ".", "--split", "standard"), "--split standard: is not for sun"),

@@ -1,4 +1,4 @@
-"""The command line: `tune`, killed and continued; `run --tuned` and what it refuses."""
+"""The command line: `tune`, killed and continued; `run --tuned` and the studies that it refuses."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import record_path
+from benchmark.cells.manifest import read_manifest
 from benchmark.cells.outcome import Outcome, read_outcome
 from benchmark.cells.records import read_record
 from benchmark.run.plan import RunOptions, plan
@@ -51,10 +52,10 @@ def run_of_tuned(tuned: Path) -> Path:
 def test_every_variant_has_the_same_budget_and_the_table_says_so(tuned: Path) -> None:
     table = (tuned / "tuning.md").read_text(encoding="utf-8")
     for variant in ("dazle", "uniform-calibrated"):
-        found = outcome(tuned, variant)
-        assert found.budget == 4
-        assert found.trials[0].default
-        assert found.folds == 1
+        study = outcome(tuned, variant)
+        assert study.budget == 4
+        assert study.trials[0].default
+        assert study.folds == 1
         assert next(line for line in table.splitlines() if f" {variant} " in line).split("|")[3].strip() == "4"
     assert "SIMULATED features" in table
 
@@ -83,7 +84,7 @@ def test_the_workers_leave_nothing_that_looks_alive(tuned: Path) -> None:
 
 
 def test_a_tuned_run_has_each_row_twice_with_the_same_seeds(tuned: Path, run_of_tuned: Path) -> None:
-    manifest = store.read_manifest(run_of_tuned)
+    manifest = read_manifest(run_of_tuned)
     rows = [(cell.variant, cell.seed) for cell in manifest.cells]
     names = ("dazle", "uniform-calibrated", "dazle-tuned", "uniform-calibrated-tuned")
     assert rows == [(name, seed) for name in names for seed in (0, 1)]
@@ -99,8 +100,8 @@ def test_a_tuned_run_has_each_row_twice_with_the_same_seeds(tuned: Path, run_of_
 def test_a_record_names_its_study_and_trial_and_its_identity_does_not(tuned: Path, run_of_tuned: Path) -> None:
     best = outcome(tuned, "uniform-calibrated").best
     assert best is not None
-    for entry in store.read_manifest(run_of_tuned).cells:
-        record = read_record(store.record_path(run_of_tuned, entry.id))
+    for entry in read_manifest(run_of_tuned).cells:
+        record = read_record(record_path(run_of_tuned, entry.id))
         if entry.variant == "uniform-calibrated-tuned" and not best.default:
             assert record.tuned is not None
             assert record.tuned.study == "dazle-benchmark/simulated/cub/uniform-calibrated"
@@ -111,8 +112,8 @@ def test_a_record_names_its_study_and_trial_and_its_identity_does_not(tuned: Pat
 
 
 def test_where_the_rows_own_settings_were_best_the_cells_are_the_same(tuned: Path, tmp_path: Path) -> None:
-    def first_is_best(found: dict[str, Any]) -> None:
-        for trial in found["trials"]:
+    def first_is_best(study: dict[str, Any]) -> None:
+        for trial in study["trials"]:
             trial["value"] = 99.0 if trial["default"] else 1.0
             trial["state"] = "complete"
 
@@ -130,40 +131,40 @@ def changed(tuned: Path, tmp_path: Path, change: Any, variant: str = "dazle") ->
     out = tmp_path / "changed"
     shutil.copytree(tuned, out)
     path = out / "studies" / "cub" / variant / "study.json"
-    found = json.loads(path.read_text())
-    change(found)
-    path.write_text(json.dumps(found))
+    study = json.loads(path.read_text())
+    change(study)
+    path.write_text(json.dumps(study))
     return out
 
 
 def options(tuned: Path, *variants: str, **others: Any) -> RunOptions:
-    """What `TUNED` asks for."""
-    given = {"seeds": 2, "overrides": {"training.epochs": 1}} | others
-    return RunOptions("ablations", variants, ["cub"], source="simulated", tuned=tuned, **given)
+    """The options of `TUNED`."""
+    values = {"seeds": 2, "overrides": {"training.epochs": 1}} | others
+    return RunOptions("ablations", variants, ["cub"], source="simulated", tuned=tuned, **values)
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "other features": (lambda found: found["made_with"].update(features="0"), "was made on other features"),
-    "other budget": (lambda found: found["trials"].pop(), "unequal budgets: dazle on cub has 3 trials, uniform-calib"),
-    "other folds": (lambda found: found.update(folds=3), "unequal folds: dazle on cub has 3 folds, uniform-calib"),
-    "other objective": (lambda found: found.update(objective="T1"), "unequal objectives: dazle on cub has T1"),
-    "nothing complete": (lambda found: [t.update(state="pruned") for t in found["trials"]], "no trial of dazle on cub"),
-    "another study": (lambda found: found.update(variant="sparse"), "holds the study of sparse on cub"),
-    "other seeds": (lambda found: found["made_with"].update(seeds=5), "unequal seeds: dazle on cub has seeds"),
-    "other sampler": (lambda found: found["made_with"].update(sampler="random"), "unequal sampler"),
-    "longer": (lambda found: found["made_with"].update({"training.epochs": 300}), "unequal training.epochs"),
-    "broken": (lambda found: found.pop("trials"), "trials is not valid"),
-    "not a number": (lambda found: found["trials"][0]["params"].update(x="1e5;"), "is not valid"),
+    "other features": (lambda study: study["made_with"].update(features="0"), "was made on other features"),
+    "other budget": (lambda study: study["trials"].pop(), "unequal budgets: dazle on cub has 3 trials, uniform-calib"),
+    "other folds": (lambda study: study.update(folds=3), "unequal folds: dazle on cub has 3 folds, uniform-calib"),
+    "other objective": (lambda study: study.update(objective="T1"), "unequal objectives: dazle on cub has T1"),
+    "nothing complete": (lambda study: [t.update(state="pruned") for t in study["trials"]], "no trial of dazle on cub"),
+    "another study": (lambda study: study.update(variant="sparse"), "holds the study of sparse on cub"),
+    "other seeds": (lambda study: study["made_with"].update(seeds=5), "unequal seeds: dazle on cub has seeds"),
+    "other sampler": (lambda study: study["made_with"].update(sampler="random"), "unequal sampler"),
+    "longer": (lambda study: study["made_with"].update({"training.epochs": 300}), "unequal training.epochs"),
+    "broken": (lambda study: study.pop("trials"), "trials is not valid"),
+    "not a number": (lambda study: study["trials"][0]["params"].update(x="1e5;"), "is not valid"),
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_studies_that_cannot_serve_are_refused_in_one_line(tuned: Path, tmp_path: Path, what: str) -> None:
-    change, said = REFUSED[what]
+@pytest.mark.parametrize("fault", REFUSED)
+def test_studies_that_cannot_serve_are_refused_in_one_line(tuned: Path, tmp_path: Path, fault: str) -> None:
+    change, message = REFUSED[fault]
     out = changed(tuned, tmp_path, change)
     with pytest.raises(InputError) as error:
         plan(options(out, "dazle", "uniform-calibrated"))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -181,9 +182,9 @@ def test_a_run_under_other_conditions_than_its_studies_says_so(tuned: Path) -> N
 
 
 def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of_tuned: Path, tmp_path: Path) -> None:
-    def another_is_best(found: dict[str, Any]) -> None:
-        number = 1 + found["trials"].index(max(found["trials"], key=lambda trial: trial["value"] or 0))
-        found["trials"][number % 4].update(value=100.0, state="complete")
+    def another_is_best(study: dict[str, Any]) -> None:
+        number = 1 + study["trials"].index(max(study["trials"], key=lambda trial: trial["value"] or 0))
+        study["trials"][number % 4].update(value=100.0, state="complete")
 
     out = changed(tuned, tmp_path, another_is_best)
     with pytest.raises(InputError, match=r"dazle-tuned on cub = trial . of 4, this one has trial .* another --out"):
@@ -191,13 +192,13 @@ def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("--trials", "0"), "--trials 0 is not a positive number"),
+        (("--trials", "0"), "--trials is not valid: Input should be greater than or equal to 1"),
         (("--trials", "1", "--objective", "S"), "--objective 'S' is not one of H, T1, AUSUC"),
         (("--trials", "1", "--sampler", "grid"), "--sampler 'grid' is not one of tpe, random, gp"),
         (("--trials", "1", "--pruner", "x"), "--pruner 'x' is not one of median, halving, hyperband, none"),
-        (("--trials", "1", "--folds", "4"), "features have 3 class folds"),
+        (("--trials", "1", "--folds", "4"), "--folds is not valid: Input should be less than or equal to 3"),
         (("--trials", "1", "--set", "training.learning_rat=1"), "the nearest is 'training.learning_rate'"),
         (("--trials", "1", "--variant", "dazel"), "the nearest is 'dazle'"),
         (("--trials", "1", "--variant", ""), "--variant '' names nothing"),
@@ -208,13 +209,13 @@ def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of
         (("--trials", "1", "--out", "/proc/nothing"), "cannot be written"),
     ],
 )
-def test_bad_options_are_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_bad_options_are_one_line(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     refused = benchmark(
         "tune", "--variant", "dazle", "--dataset", "cub", "--source", "simulated", "--out", tmp_path, *words
     )
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    assert said in refused.stderr
+    assert message in refused.stderr
 
 
 def test_a_study_made_with_other_settings_leaves_with_2(tuned: Path) -> None:
@@ -229,9 +230,9 @@ def test_trials_that_fail_are_in_the_outcome_and_the_command_leaves_with_3(tmp_p
     done = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "2", "--set", "training.learning_rate=1e30",
                      "--out", tmp_path)  # fmt: skip
     assert done.returncode == 3
-    found = outcome(tmp_path)
-    assert [trial.state for trial in found.trials] == ["failed", "failed"]
-    assert all("FloatingPointError" in (trial.why or "") for trial in found.trials)
+    study = outcome(tmp_path)
+    assert [trial.state for trial in study.trials] == ["failed", "failed"]
+    assert all("FloatingPointError" in (trial.why or "") for trial in study.trials)
     assert "no trial is complete; the last one: FloatingPointError" in done.stdout
     assert not list(tmp_path.rglob("*.svg"))
 
@@ -252,24 +253,24 @@ def test_killed_or_interrupted_it_continues(tmp_path: Path, number: signal.Signa
         wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
         children = [child.pid for child in psutil.Process(tuner.pid).children(recursive=True)]
         tuner.send_signal(number)
-        _, said = tuner.communicate(timeout=30)
+        _, stderr = tuner.communicate(timeout=30)
     if number == signal.SIGINT:
         assert tuner.returncode == 130
-        assert b"interrupted; the same command continues" in said
-        assert b"Traceback" not in said
+        assert b"interrupted; the same command continues" in stderr
+        assert b"Traceback" not in stderr
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     with journal.open("ab") as file:
         file.write(b'{"op_code":6,"worker_id":"kil')
     again = benchmark(*SLOW, "--out", tmp_path)
     assert again.returncode == 0, again.stderr
-    found = outcome(tmp_path)
-    dead = [trial for trial in found.trials if not trial.counts]
-    assert found.budget == 4
+    study = outcome(tmp_path)
+    dead = [trial for trial in study.trials if not trial.counts]
+    assert study.budget == 4
     assert dead
     for trial in dead:
         assert trial.why == "its worker died (killed, or out of memory); tried again"
-        assert any(each.counts and each.params == trial.params for each in found.trials)
-    counting = [tuple(trial.params.values()) for trial in found.trials if trial.counts]
+        assert any(other.counts and other.params == trial.params for other in study.trials)
+    counting = [tuple(trial.params.values()) for trial in study.trials if trial.counts]
     assert len(set(counting)) == 4
 
 
@@ -287,13 +288,13 @@ def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path) -> None:
         worker = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))
         os.kill(worker.pid, signal.SIGKILL)
         assert tuner.wait(timeout=120) == 0
-    found = outcome(tmp_path)
-    assert found.budget == 4
-    assert sum(not trial.counts for trial in found.trials) == 1
+    study = outcome(tmp_path)
+    assert study.budget == 4
+    assert sum(not trial.counts for trial in study.trials) == 1
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "timed out"
         time.sleep(0.02)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import read_accepted, write_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from dazle.errors import InputError
-from tests.benchmark.made_run import ENVIRONMENT, make_run
+from tests.benchmark.example_run import ENVIRONMENT, make_run, read_run
 
 VALUES = {"dazle": [70.0, 72.123456], "uniform": [30.0, 31.0], "one-hot": [50.0, 51.0]}
 COMMITTED = sorted((Path(__file__).resolve().parents[3] / "benchmark" / "accepted").glob("*.json"))
@@ -19,7 +20,7 @@ COMMITTED = sorted((Path(__file__).resolve().parents[3] / "benchmark" / "accepte
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "accepted.json"
-    write_accepted(path, measure(make_run(tmp_path / "out", VALUES)).results)
+    write_accepted(path, read_candidate(read_run(tmp_path / "out", VALUES)).results)
     return path
 
 
@@ -37,15 +38,15 @@ def test_a_row_holds_raw_values_and_its_change(file: Path) -> None:
     assert rows["one-hot"].changes == {"model.semantics": "one-hot", "semantics": None}
 
 
-def test_the_basis_is_the_identity_without_what_is_noted(file: Path, tmp_path: Path) -> None:
+def test_the_basis_is_the_identity_without_the_tolerated_keys(file: Path, tmp_path: Path) -> None:
     from benchmark.cells.records import read_record
 
     record = read_record(next((tmp_path / "out" / "cells").glob("*.json")))
     accepted = read_accepted(file)
     row = next(row for row in accepted.rows if row.variant == record.variant)
-    noted = {"package", "base_seed", "seed", "threads", "device", "settings"}
-    kept = {name: value for name, value in record.identity.items() if name not in noted}
-    assert accepted.basis(row) == kept | record.identity["settings"]
+    others = {"package", "base_seed", "seed", "threads", "device", "settings"}
+    basis = {name: value for name, value in record.identity.items() if name not in others}
+    assert accepted.basis(row) == basis | record.identity["settings"]
 
 
 def test_a_row_is_one_line(file: Path) -> None:
@@ -54,18 +55,18 @@ def test_a_row_is_one_line(file: Path) -> None:
     assert json.loads(lines[0].rstrip(","))["values"]["H"] == [30, 31]
 
 
-def test_H_judges_and_T1_where_there_is_no_H(file: Path, tmp_path: Path) -> None:
+def test_H_is_compared_and_T1_if_there_is_no_H(file: Path, tmp_path: Path) -> None:
     accepted = read_accepted(file)
-    assert accepted.judged(accepted.rows[0]) == {"H": 0.5}
+    assert accepted.tolerances(accepted.rows[0]) == {"H": 0.5}
     out = make_run(tmp_path / "standard", {"dazle": [1.0, 2.0]})
     for path in (out / "cells").glob("*.json"):
         content = json.loads(path.read_text())
         for phase in (content["test"], *content["validation"]):
             phase["curve"][0] |= {"S": None, "H": None}
         path.write_text(json.dumps(content))
-    results = measure(out).results
+    results = read_candidate(OutputFolder.read(out)).results
     assert results.rows[0].values.keys() == {"U", "T1"}
-    assert results.judged(results.rows[0]) == {"T1": 0.5}
+    assert results.tolerances(results.rows[0]) == {"T1": 0.5}
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
@@ -88,7 +89,8 @@ def test_two_surroundings_are_both_told(tmp_path: Path) -> None:
     path = next((out / "cells").glob("*.json"))
     other = json.loads(path.read_text()) | {"environment": ENVIRONMENT | {"processor": "another"}}
     path.write_text(json.dumps(other))
-    assert {each.processor for each in measure(out).results.environments} == {"made", "another"}
+    environments = read_candidate(OutputFolder.read(out)).results.environments
+    assert {environment.processor for environment in environments} == {"made", "another"}
 
 
 def changed(content: dict, where: str, value: object) -> dict:
@@ -109,14 +111,14 @@ def changed(content: dict, where: str, value: object) -> dict:
         ("conditions", {}, "conditions lack a base_seed"),
         ("metrics.H.tolerance", -1, "metrics.H.tolerance is not valid"),
         ("metrics.H.better", "left", "metrics.H.better is not valid"),
-        ("metrics.H.tolerance", None, "nothing can be judged of dazle on cub"),
-        ("rows", [], "nothing can be judged of the file"),
+        ("metrics.H.tolerance", None, "dazle on cub cannot be compared without a metric with a tolerance"),
+        ("rows", [], "it has no rows"),
         ("rows.0.variant", "../x", "rows.0.variant is not valid"),
-        ("rows.0.variant", "uniform", "uniform on cub is there twice"),
+        ("rows.0.variant", "uniform", "uniform on cub is in it twice"),
         ("rows.0.dataset", "sun", "dazle has a dataset or metric that the file does not describe"),
-        ("rows.0.values.H", [70.0], "dazle on cub needs metrics with a value each a repetition"),
-        ("rows.0.values", {}, "dazle on cub needs metrics with a value each a repetition"),
-        ("rows.0.values", {"H": [70.0]}, "nothing can be judged of dazle on cub"),
+        ("rows.0.values.H", [70.0], "dazle on cub needs metrics with one value for each repetition"),
+        ("rows.0.values", {}, "dazle on cub needs metrics with one value for each repetition"),
+        ("rows.0.values", {"H": [70.0]}, "dazle on cub cannot be compared without a metric with a tolerance and 2"),
         ("rows.0.values.H", [70.0, None], "rows.0.values.H.1 is not valid"),
         ("rows.0.values.H", [70.0, 101], "rows.0.values.H.1 is not valid"),
         ("rows.0.values.AUSUC", [70.0, 70.0], "rows.0.values.AUSUC"),

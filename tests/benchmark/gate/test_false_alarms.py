@@ -1,19 +1,20 @@
-"""Seed noise is no regression: `smoke` again and again under other base seeds, judged by the accepted results."""
+"""Seed noise is no regression: `smoke` under other base seeds, again and again, against the accepted results."""
 
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from benchmark.cells.folder import make_manifest, write_manifest
+from benchmark.cells.folder import OutputFolder
+from benchmark.cells.manifest import make_manifest, write_manifest
 from benchmark.gate.accepted import read_accepted
-from benchmark.gate.candidate import measure
+from benchmark.gate.candidate import read_candidate
 from benchmark.gate.check import check
-from benchmark.gate.verdicts import ALPHA, exit_code, judge
+from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code
 from benchmark.machine import default_workers
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import Processes
-from benchmark.run.runner import job_of
+from benchmark.run.runner import make_job
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
 RUNS = 20
@@ -26,7 +27,7 @@ def train_smoke(folder: Path, base_seeds: range) -> list[Path]:
         options = RunOptions("smoke", source="simulated", base_seed=base_seed, out=folder / str(base_seed))
         chosen = plan(options)
         write_manifest(chosen.out, make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
-        work += [([cell], job_of(cell, options, chosen)) for cell in chosen.cells]
+        work += [([cell], make_job(cell, options, chosen)) for cell in chosen.cells]
     for ended in Processes(default_workers("cpu", 1), 1).run(work):
         assert ended is None or (ended.record and ended.record.status == "done")
     return [folder / str(base_seed) for base_seed in base_seeds]
@@ -35,13 +36,14 @@ def train_smoke(folder: Path, base_seeds: range) -> list[Path]:
 @pytest.mark.slow
 def test_other_base_seeds_alarm_no_more_often_than_the_level_says(tmp_path: Path) -> None:
     outs = train_smoke(tmp_path, range(1, RUNS + 1))
-    codes = [check(out, ACCEPTED, "present")[1] for out in outs]
+    folders = [OutputFolder.read(out) for out in outs]
+    codes = [check(folder, ACCEPTED, "present")[1] for folder in folders]
     print("exit codes against the accepted results:", codes)
     assert set(codes) <= {0, 1}
     assert sum(code == 1 for code in codes) <= ALPHA * RUNS
     # The accepted draw may be a lucky one; each run in its place, all 380 pairs, is the rate over draws.
-    measured = [measure(out) for out in outs]
-    pairs = [exit_code(judge(old.results, new)) for old, new in permutations(measured, 2)]
+    candidates = [read_candidate(folder) for folder in folders]
+    pairs = [exit_code(compare_rows(old.results, new)) for old, new in permutations(candidates, 2)]
     print(f"alarms among pairs of runs: {sum(code == 1 for code in pairs)} of {len(pairs)}")
     assert sum(code == 1 for code in pairs) <= ALPHA * len(pairs)
     assert read_accepted(ACCEPTED).conditions["base_seed"] not in range(1, RUNS + 1)

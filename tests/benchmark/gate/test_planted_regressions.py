@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.cells.folder import make_manifest, write_manifest
+from benchmark.cells.folder import OutputFolder
+from benchmark.cells.manifest import make_manifest, write_manifest
 from benchmark.cli.main import main
 from benchmark.gate.accepted import read_accepted
-from benchmark.gate.candidate import measure
-from benchmark.gate.verdicts import exit_code, judge
+from benchmark.gate.candidate import read_candidate
+from benchmark.gate.verdicts import compare_rows, exit_code
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.runner import job_of
+from benchmark.run.runner import make_job
 from benchmark.run.side_by_side import groups
 from benchmark.run.train import run_cells
 from dazle.method import attention, losses
@@ -73,8 +74,9 @@ def test_a_planted_fault_is_named_and_nothing_else(
     chosen = plan(options)
     write_manifest(chosen.out, make_manifest("ablations", chosen.cells, chosen.conditions, []))
     for group in groups(chosen.cells, workers=1):
-        assert {each.status for each in run_cells(group, job_of(group[0], options, chosen))} == {"done"}
-    verdicts = judge(read_accepted(ACCEPTED), measure(chosen.out), only_present=True)
+        assert {each.status for each in run_cells(group, make_job(group[0], options, chosen))} == {"done"}
+    candidate = read_candidate(OutputFolder.read(chosen.out))
+    verdicts = compare_rows(read_accepted(ACCEPTED), candidate, only_present=True)
     print([(each.variant, each.word, each.difference, each.p) for each in verdicts])
     assert {each.variant: each.word for each in verdicts} == {concerned: "regressed", untouched: "same"}
     assert exit_code(verdicts) == 1

@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.cells import folder as store
-from benchmark.cli.compare import compare
-from benchmark.cli.main import report
+from benchmark.cells.folder import OutputFolder
+from benchmark.cli.results import compare, report
 from benchmark.reporting.report import write_report
 from dazle.errors import InputError
 from tests.command_line import benchmark
@@ -51,12 +50,10 @@ def test_the_other_protocols_can_be_printed(out: Path, tmp_path: Path, capsys: p
     printed = capsys.readouterr().out
     assert "oracle protocol: the epoch with the best test H" in printed
     assert printed == (copy / "report.md").read_text(encoding="utf-8") + "\n"
-    with pytest.raises(InputError, match="--protocol 'best' is not one of honest, last, oracle"):
-        report(copy, "best")
 
 
 def test_a_record_reaches_the_frame_with_what_statistics_and_comparisons_need(out: Path) -> None:
-    frame = store.frame(out)
+    frame = OutputFolder.read(out).frame()
     assert frame["identity"].map(lambda identity: identity["settings"]["training.epochs"]).eq(1).all()
     assert frame["environment"].map(lambda environment: "torch" in environment["versions"]).all()
     for images, seen, test in zip(frame["class_images"], frame["class_seen"], frame["test"], strict=True):
@@ -77,18 +74,18 @@ def test_compare_a_run_with_itself_of_another_package(
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("change", "message"),
     [
         (lambda text: text.replace('"simulated"', '"real"'), "a table never mixes the two"),
         (lambda text: text.replace('"cub"', '"bird"'), "no dataset in common"),
     ],
 )
-def test_runs_that_cannot_be_compared_are_one_line(out: Path, tmp_path: Path, changed, said: str) -> None:
+def test_runs_that_cannot_be_compared_are_one_line(out: Path, tmp_path: Path, change, message: str) -> None:
     other = tmp_path / "other"
     shutil.copytree(out, other)
     path = other / "manifest.json"
-    path.write_text(changed(path.read_text()))
-    with pytest.raises(InputError, match=said):
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=message):
         compare(out, other)
 
 
@@ -100,7 +97,7 @@ def test_compare_needs_two_runs(tmp_path: Path, out: Path) -> None:
 
 @pytest.mark.slow
 def test_the_latex_compiles(out: Path, tmp_path: Path) -> None:
-    write_report(out)
+    write_report(OutputFolder.read(out))
     assert compiled(tmp_path, (out / "report.tex").read_text(encoding="utf-8")).stat().st_size > 10_000
 
 

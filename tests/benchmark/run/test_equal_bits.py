@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder
+from benchmark.cells.manifest import make_manifest
 from benchmark.cells.records import read_record
 from benchmark.reporting.report import write_report
 from benchmark.run import runner
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools import work_on
-from benchmark.run.runner import job_of
+from benchmark.run.runner import make_job
 from dazle.errors import InputError
 from dazle.features.feature_file import write
 from tests.dazle.features.small_features import small
@@ -38,7 +39,7 @@ def test_bits_do_not_depend_on_workers_or_on_what_runs_beside(tmp_path: Path) ->
     chosen = plan(RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=1, out=tmp_path / "one"))
     backwards = chosen.cells[::-2]
     for cell in backwards:
-        work_on([cell], job_of(cell, options, chosen))
+        work_on([cell], make_job(cell, options, chosen))
     together, alone = phases(tmp_path / "two"), phases(tmp_path / "one")
     assert len(together) == 6
     assert alone.keys() == {cell.id for cell in backwards}
@@ -65,14 +66,14 @@ def test_a_flipped_byte_of_the_regions_fails_every_cell_by_name_and_no_number_is
     write(tmp_path / "small.h5", small())
     options = options_of(tmp_path)
     chosen = plan(options)
-    store.enter(chosen.out, store.make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
+    OutputFolder.start(chosen.out, make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes), chosen.cells)
     flip(tmp_path / "small.h5", key)
     for cell in chosen.cells:
-        [record] = work_on([cell], job_of(cell, options, chosen))
+        [record] = work_on([cell], make_job(cell, options, chosen))
         assert record is not None
         assert record.status == "failed"
         assert f"small.h5: {key} cannot be read, the file is damaged" in str(record.error)
-    report = write_report(chosen.out).read_text("utf-8")
+    report = write_report(OutputFolder.read(chosen.out)).read_text("utf-8")
     assert f"{key} cannot be read, the file is damaged" in report
     results = pd.read_csv(chosen.out / "results.csv")
     assert set(results["status"]) == {"failed"}
@@ -95,7 +96,7 @@ def test_features_that_are_whole_train(tmp_path: Path) -> None:
     write(tmp_path / "small.h5", small())
     options = options_of(tmp_path)
     chosen = plan(options)
-    [record] = work_on(chosen.cells[:1], job_of(chosen.cells[0], options, chosen))
+    [record] = work_on(chosen.cells[:1], make_job(chosen.cells[0], options, chosen))
     assert record is not None
     assert record.status == "done", record.error
     assert np.isfinite(record.test.curve[-1].U)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from benchmark.cells.datasets import resolve
 from benchmark.cli.main import app
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.runner import job_of
+from benchmark.run.runner import make_job
 from dazle.config import preset
 from dazle.datasets.full_size import Sizes, full_size, sizes
 from dazle.datasets.published_counts import PUBLISHED
@@ -93,7 +93,7 @@ def test_memory_that_cannot_be_kept_is_one_line(folder: Path, size: str) -> None
 def test_memory_is_shared_by_the_workers(folder: Path) -> None:
     options = RunOptions("smoke", datasets=["cub-full"], data=folder, memory=2**30, workers=4)
     chosen = plan(options)
-    assert job_of(chosen.cells[0], options, chosen).memory == 2**28
+    assert make_job(chosen.cells[0], options, chosen).memory == 2**28
 
 
 def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:

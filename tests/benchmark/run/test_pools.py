@@ -1,4 +1,4 @@
-"""Cells whose worker hangs, dies or cannot write: each fails alone and by name, and another runner's work stands."""
+"""Workers that hang, die or cannot write: their cells alone fail, and records of another runner are kept."""
 
 import errno
 import multiprocessing
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder, read_state, record_path
 from benchmark.cells.locks import cell_lock
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import read_record, write_record
@@ -25,7 +25,7 @@ from benchmark.run.train import Job, failed_record
 from dazle.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
-HOOKED = ROOT / "tests" / "crash" / "hooked.py"
+PROGRAM = ROOT / "tests" / "crash" / "fault_injection.py"
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def job(out: Path, retry_failed: bool = False) -> Job:
     return Job(out, None, 2**30, save_model=False, retry_failed=retry_failed)
 
 
-class Pretended:
-    """A worker whose cells end at once, but for those of `uniform`: they never end unless it is killed."""
+class FakeWorker:
+    """A worker without a process. Its cells end at once; those of `uniform` end only if it is killed."""
 
     kills = 0
 
@@ -50,11 +50,11 @@ class Pretended:
         assert not self.killed, "a worker that was killed got a cell"
         self.future = Future()
         if cells[0].variant.name != "uniform":
-            self.future.set_result([failed_record(cell, "pretended", 0.0) for cell in cells])
+            self.future.set_result([failed_record(cell, "fake", 0.0) for cell in cells])
         return self.future
 
     def kill(self) -> None:
-        Pretended.kills += 1
+        FakeWorker.kills += 1
         self.killed = True
         if not self.future.done():
             self.future.set_exception(BrokenProcessPool())
@@ -63,31 +63,31 @@ class Pretended:
 
 
 def test_a_hung_cell_is_killed_while_others_end_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "Worker", Pretended)
+    monkeypatch.setattr(executors, "Worker", FakeWorker)
     cells = plan(RunOptions("ablations", datasets=["cub"], seeds=1, source="simulated")).cells
     hung = [cell for cell in cells if cell.variant.name == "uniform"]
-    rest = [cell for cell in cells if cell.variant.name != "uniform"]
+    others = [cell for cell in cells if cell.variant.name != "uniform"]
     ended = {}
     executor = executors.Processes(2, 1, timeout=0.01)
-    for one in executor.run([([cell], job(tmp_path)) for cell in [*hung, *rest]]):
+    for one in executor.run([([cell], job(tmp_path)) for cell in [*hung, *others]]):
         time.sleep(0.002)
         if one is not None and one.record is not None:
             ended[one.cell.variant.name] = one.record
     assert len(ended) == len(cells)
-    assert Pretended.kills == 1
+    assert FakeWorker.kills == 1
     assert "did not end within 0.01 s, so it was killed" in str(ended["uniform"].error)
-    assert store.state(tmp_path, hung[0].id)[0] == "failed"
+    assert read_state(tmp_path, hung[0].id).status == "failed"
 
 
-class DeadAtFirst(Pretended):
-    """The first of them died before it got a cell."""
+class DeadAtFirst(FakeWorker):
+    """The first of these workers is dead before it gets a cell."""
 
-    born = 0
+    created = 0
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        DeadAtFirst.born += 1
-        self.dead = DeadAtFirst.born == 1
+        DeadAtFirst.created += 1
+        self.dead = DeadAtFirst.created == 1
 
     def submit(self, cells: Sequence[Cell], job: Job) -> "Future[executors.Outcome]":
         if self.dead:
@@ -99,12 +99,12 @@ def test_a_worker_that_died_between_two_cells_is_replaced(tmp_path: Path, cell: 
     monkeypatch.setattr(executors, "Worker", DeadAtFirst)
     [ended] = [one for one in executors.Processes(1, 1).run([([cell], job(tmp_path))]) if one is not None]
     assert ended.record is not None
-    assert ended.record.error == "pretended"
-    assert DeadAtFirst.born == 2
+    assert ended.record.error == "fake"
+    assert DeadAtFirst.created == 2
 
 
-class WithProcess(Pretended):
-    """Has one of its own, as a real worker does."""
+class SleepingWorker(FakeWorker):
+    """A worker with a process of its own, which sleeps."""
 
     processes: list[multiprocessing.process.BaseProcess] = []  # noqa: RUF012
 
@@ -122,32 +122,68 @@ def sleeping() -> multiprocessing.process.BaseProcess:
 def test_the_workers_end_with_the_run_and_other_processes_of_the_caller_do_not(
     tmp_path: Path, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "Worker", WithProcess)
+    monkeypatch.setattr(executors, "Worker", SleepingWorker)
     other = sleeping()
     assert any(executors.Processes(1, 1).run([([cell], job(tmp_path))]))
-    [own] = WithProcess.processes
+    [own] = SleepingWorker.processes
     assert not own.is_alive()
     assert other.is_alive()
     other.kill()
 
 
+def test_a_worker_that_died_is_not_killed_again_by_an_id_that_another_process_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the worker's death the system gives its id to another process, here by redirecting signals to that id."""
+    worker = executors.Worker(1)
+    before = set(psutil.Process().children())
+    assert worker.submit([], job(tmp_path)).result() == []
+    [process] = [
+        child for child in set(psutil.Process().children()) - before if "spawn_main" in " ".join(child.cmdline())
+    ]
+    process.kill()
+    wait_until(lambda: not psutil.pid_exists(process.pid))
+    other, send = sleeping(), os.kill
+    monkeypatch.setattr(os, "kill", lambda pid, number: send(other.pid if pid == process.pid else pid, number))
+    worker.kill()
+    other.join(0.5)
+    assert other.is_alive()
+    other.kill()
+
+
+def test_a_worker_can_be_killed_while_it_starts(tmp_path: Path) -> None:
+    worker = executors.Worker(1)
+    future = worker.submit([], job(tmp_path))
+    worker.kill()
+    with pytest.raises(BrokenProcessPool):
+        future.result(timeout=60)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_a_hung_cell_is_killed_recorded_by_name_and_the_rest_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("run", "--suite", "smoke", "--seeds", "1", "--set", "training.epochs=1", "--source", "simulated")
+    arguments = ("run", "--suite", "smoke", "--seeds", "1", "--set", "training.epochs=1", "--source", "simulated")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HANG": "uniform"}
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, HOOKED, *words, "--workers", "1", "--timeout", "15", "--out", out],
+        [sys.executable, PROGRAM, *arguments, "--workers", "1", "--timeout", "15", "--out", out],
         env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     assert "FAILED uniform on cub, seed 0: did not end within 15 s" in done.stderr
-    states = {entry.variant: store.state(out, entry.id) for entry in store.read_manifest(out).cells}
-    assert {name: status for name, (status, _, _) in states.items()} == {
+    folder = OutputFolder.read(out)
+    states = {entry.variant: folder.states[entry.id] for entry in folder.manifest.cells}
+    assert {name: state.status for name, state in states.items()} == {
         "dazle": "done", "uniform": "failed", "dense-gated-uncalibrated": "done"
     }  # fmt: skip
-    hung = states["uniform"][1]
+    hung = states["uniform"].record
     assert hung is not None
     assert 15 < hung.seconds < time.monotonic() - started
     assert not [each for each in psutil.process_iter(["cmdline"]) if str(out) in " ".join(each.info["cmdline"] or ())]
@@ -158,13 +194,13 @@ def test_a_failure_is_not_written_over_a_record_that_another_runner_made(tmp_pat
     assert standing is not None
     kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
     assert kept == standing
-    assert store.state(tmp_path, cell.id)[0] == "done"
+    assert read_state(tmp_path, cell.id).status == "done"
 
 
 def test_a_failure_waits_while_another_runner_has_the_cell(tmp_path: Path, cell: Cell) -> None:
     with cell_lock(tmp_path, cell.id):
         assert keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0)) is None
-    assert store.state(tmp_path, cell.id)[0] == "missing"
+    assert read_state(tmp_path, cell.id).status == "missing"
 
 
 def test_a_failure_that_cannot_be_written_is_shown_and_the_cell_counts_as_missing(
@@ -177,13 +213,13 @@ def test_a_failure_that_cannot_be_written_is_shown_and_the_cell_counts_as_missin
     kept = keep_failure(job(tmp_path), failed_record(cell, "the worker died", 1.0))
     assert kept is not None
     assert kept.error == "the worker died"
-    assert store.state(tmp_path, cell.id)[0] == "missing"
+    assert read_state(tmp_path, cell.id).status == "missing"
 
 
 def test_a_failure_that_another_runner_recorded_stands_unless_it_is_to_be_tried_again(
     tmp_path: Path, cell: Cell
 ) -> None:
-    path = store.record_path(tmp_path, cell.id)
+    path = record_path(tmp_path, cell.id)
     write_record(path, failed_record(cell, "elsewhere", 1.0))
     (path.parent / f".{path.name}.x.tmp").write_text("of a writer that died")
     assert work_on([cell], job(tmp_path)) == [read_record(path)]
@@ -195,5 +231,5 @@ def test_a_failure_that_another_runner_recorded_stands_unless_it_is_to_be_tried_
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
-    with pytest.raises(InputError, match=r"--timeout .* is not a number of seconds above 0"):
+    with pytest.raises(InputError, match=r"--timeout is not valid: Input should be"):
         plan(RunOptions("smoke", source="simulated", timeout=timeout))

@@ -1,4 +1,4 @@
-"""The main job on its smallest scale, through the command line, with everything that can go wrong on the way."""
+"""The smallest `run` through the command line, and its faults: killed, interrupted, failed cells, torn records."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.cells import folder as store
+from benchmark.cells.folder import OutputFolder
+from benchmark.cells.manifest import read_manifest
 from benchmark.cells.records import read_record
 from tests.command_line import ROOT, benchmark, command
 
@@ -27,12 +28,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def curves(out: Path) -> dict[str, object]:
-    """Everything of the records that has to be equal between equal runs."""
-    found = {}
+    """The parts of the records that are equal in equal runs."""
+    phases = {}
     for path in sorted((out / "cells").glob("*.json")):
         record = read_record(path)
-        found[record.id] = [(phase.name, phase.curve) for phase in [*record.validation, record.test] if phase]
-    return found
+        phases[record.id] = [(phase.name, phase.curve) for phase in [*record.validation, record.test] if phase]
+    return phases
 
 
 def test_an_output_folder_holds_what_is_promised(undisturbed: Path) -> None:
@@ -47,8 +48,8 @@ def test_an_output_folder_holds_what_is_promised(undisturbed: Path) -> None:
     page = (undisturbed / "report.html").read_text(encoding="utf-8")
     assert "SIMULATED features: numbers say nothing about photographs" in page
     assert page.count('class="picture"') == 4
-    drawn = {path.stem for path in (undisturbed / "figures").glob("*.svg")}
-    assert drawn == {f"{kind}-cub" for kind in ("forest", "seen-unseen", "curves", "cost")}
+    figures = {path.stem for path in (undisturbed / "figures").glob("*.svg")}
+    assert figures == {f"{kind}-cub" for kind in ("forest", "seen-unseen", "curves", "cost")}
     assert not list(undisturbed.rglob("*.tmp"))
     assert len(json.loads((undisturbed / "manifest.json").read_text())["cells"]) == 6
 
@@ -117,10 +118,10 @@ def test_interrupted_leaves_with_130_and_no_worker(tmp_path: Path, number: signa
         wait_for(lambda: any((out / "cells").glob("*.json")))
         children = descendants(runner.pid)
         runner.send_signal(number)
-        _, said = runner.communicate(timeout=30)
+        _, stderr = runner.communicate(timeout=30)
     assert runner.returncode == 130
-    assert b"interrupted; the same command continues" in said
-    assert b"Traceback" not in said
+    assert b"interrupted; the same command continues" in stderr
+    assert b"Traceback" not in stderr
     wait_for(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], seconds=5)
 
 
@@ -135,9 +136,9 @@ def test_a_killed_worker_fails_its_cell_alone(tmp_path: Path) -> None:
         worker = next(pid for pid in descendants(runner.pid) if b"spawn_main" in cmdline(pid))
         os.kill(worker, signal.SIGKILL)
         assert runner.wait(timeout=120) == 3
-    states = [store.state(out, entry.id) for entry in store.read_manifest(out).cells]
-    assert sorted(status for status, _, _ in states) == ["done"] * 5 + ["failed"]
-    assert "the worker died without a word" in next(why for status, _, why in states if status == "failed")
+    states = OutputFolder.read(out).states.values()
+    assert sorted(state.status for state in states) == ["done"] * 5 + ["failed"]
+    assert "the worker died without a word" in next(state.reason for state in states if state.status == "failed")
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "the worker died without a word" in report
     assert benchmark(*words).returncode == 3
@@ -199,7 +200,7 @@ def test_a_run_can_be_widened_but_not_mixed(undisturbed: Path, tmp_path: Path) -
     assert "choose another --out" in mixed.stderr
     wider = benchmark(*QUICK, "--seeds", "3", "--variants", "dazle", "--out", out)
     assert wider.returncode == 0
-    manifest = store.read_manifest(out)
+    manifest = read_manifest(out)
     assert [(cell.variant, cell.seed) for cell in manifest.cells if cell.variant == "dazle"] == [
         ("dazle", 0), ("dazle", 1), ("dazle", 2)
     ]  # fmt: skip
@@ -232,7 +233,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 def wait_for(condition, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "waited in vain"
+        assert time.monotonic() < until, "timed out"
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Small studies for tests: the row `dazle` on simulated cub, and trials whose value is computed, not trained."""
+"""Small studies for tests: the row `dazle` on simulated cub, and trials with given values, without training."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from ablations.variants import find
 from benchmark.cells.datasets import resolve
 from benchmark.cells.matrix import Cell, Conditions, Dataset, expand
 from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import Spec, specify
-from benchmark.tuning.worker import Work, Worker
+from benchmark.tuning.study import Spec, make_spec
+from benchmark.tuning.worker import TuningJob, Worker
 
 CONDITIONS: dict[str, Any] = {
     "overrides": {}, "base_seed": 214, "folds": 3, "validation": True, "threads": 1, "device": "cpu"
@@ -27,14 +27,14 @@ def cell(variant: str = "dazle", name: str = "cub", **changes: Any) -> Cell:
 
 def spec(variant: str = "dazle", sampler: str = "random", pruner: str = "none", **overrides: Any) -> Spec:
     """The study of a row; `overrides` with `__` for the dot."""
-    settled = {key.replace("__", "."): value for key, value in overrides.items()}
-    return specify(cell(variant, overrides=settled), settled, "H", sampler, pruner, 1)
+    settings = {key.replace("__", "."): value for key, value in overrides.items()}
+    return make_spec(cell(variant, overrides=settings), settings, "H", sampler, pruner, 1)
 
 
-def worker(out: Path, trials: int, value: Any = lambda trial: 50.0, storage: str | None = None, **of: Any) -> Worker:
-    """A worker in this process whose trials are worth what `value` says of them."""
-    made = Worker(Work(spec(**of), trials, storage, out, 2**30))
-    points = made.objective.points()
+def worker(out: Path, trials: int, value: Any = lambda trial: 50.0, storage: str | None = None, **study: Any) -> Worker:
+    """A worker in this process; `value`: from a trial to its value. `study`: arguments of `spec`."""
+    worker = Worker(TuningJob(spec(**study), trials, storage, out, 2**30))
+    points = worker.objective.points()
 
     class Valued:
         """In place of the objective."""
@@ -45,11 +45,11 @@ def worker(out: Path, trials: int, value: Any = lambda trial: 50.0, storage: str
         def __call__(self, trial: Any) -> float:
             return value(trial)
 
-    made.objective = Valued()  # type: ignore[assignment]
-    return made
+    worker.objective = Valued()  # type: ignore[assignment]
+    return worker
 
 
 def points(out: Path) -> list[tuple[float, ...]]:
-    """What each trial tried."""
+    """The parameters of each trial."""
     study = optuna.load_study(study_name=spec().name, storage=open_storage(None, out))
     return [tuple(trial.params[key] for key in sorted(trial.params)) for trial in study.trials]

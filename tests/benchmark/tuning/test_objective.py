@@ -12,7 +12,7 @@ from benchmark.cells.datasets import load_features
 from benchmark.tuning.objective import Objective, tuning_seed
 from benchmark.tuning.space import Space, search_space
 from dazle.config import Settings
-from dazle.datasets.xlsa17 import read_splits
+from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from dazle.features.feature_set import ClassFold, FeatureSet, Regions
 from dazle.features.splits import final_phase, validation_phase, without_test
@@ -32,30 +32,30 @@ SPACE: Space = search_space(QUICK, {"training.batch_size"})
 
 
 class Watched(Regions):
-    """Regions that remember which images were asked for, however they were."""
+    """Regions that record the images that are read, in any way."""
 
     def __init__(self, images: int, channels: int = 2) -> None:
         draw = np.random.default_rng(0).random((images, 1, channels)).astype(np.float16)
         super().__init__(draw, np.ones((images, 1), np.float32))
-        self.asked: set[int] = set()
+        self.images_read: set[int] = set()
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        self.asked |= set(indices.tolist())
+        self.images_read |= set(indices.tolist())
         return super().read(indices)
 
     def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
-        self.asked |= set(indices.tolist())
+        self.images_read |= set(indices.tolist())
         super().read_into(indices, values)
 
     def read_norms(self, indices: np.ndarray) -> np.ndarray:
-        self.asked |= set(indices.tolist())
+        self.images_read |= set(indices.tolist())
         return super().read_norms(indices)
 
 
 def objective(features: FeatureSet, settings: Settings = QUICK, metric: str = "H", **changes: Any) -> Objective:
-    given: dict[str, Any] = {"folds": len(features.folds), "seeds": [tuning_seed(214, features.name, 0)]}
+    arguments: dict[str, Any] = {"folds": len(features.folds), "seeds": [tuning_seed(214, features.name, 0)]}
     space = search_space(settings, {"training.batch_size"})
-    return Objective(features, settings, space, metric, device=CPU, **given | changes)
+    return Objective(features, settings, space, metric, device=CPU, **arguments | changes)
 
 
 def own_settings(settings: Settings = QUICK) -> optuna.trial.FixedTrial:
@@ -64,7 +64,7 @@ def own_settings(settings: Settings = QUICK) -> optuna.trial.FixedTrial:
 
 def real(folder: str) -> FeatureSet:
     """The real splits and class vectors. The labels of CUB, SUN and AWA2 come with `res101.mat`, which is not here:
-    those are dealt out evenly among the classes of each part, so that every index is real and every fold can be made.
+    those are drawn evenly from the classes of each part, so that every index is real and every fold exists.
     """
     splits = read_splits(SHARED / folder)
     assert splits.seen is not None and splits.unseen is not None
@@ -101,7 +101,7 @@ def test_the_validation_phase_is_the_same_without_the_test_split(fold: int) -> N
 def test_a_trial_reads_every_trainval_image_and_no_test_image() -> None:
     features = small(regions=Watched(48), grid=(1, 1))
     objective(features)(own_settings())
-    assert sorted(features.regions.asked) == TRAINVAL.tolist()
+    assert sorted(features.regions.images_read) == TRAINVAL.tolist()
 
 
 @pytest.mark.parametrize("folder", ["CUB", "SUN", "AWA2", "CUB127/xlsa17/data/CUB"])
@@ -110,16 +110,18 @@ def test_no_index_that_reaches_a_trial_is_a_test_index_of_the_real_splits(folder
         pytest.skip(f"the real split files are not here: {SHARED / folder}")
     features = real(folder)
     settings = QUICK.changed({"training.epochs": 1, "training.batch_size": 500})
-    made = objective(features, settings)
-    made(own_settings(settings))
+    trial_objective = objective(features, settings)
+    trial_objective(own_settings(settings))
     tested = {*features.test_seen.tolist(), *features.test_unseen.tolist()}
-    named = [images for phase in made.phases for images in (phase.train, phase.eval_seen, phase.eval_unseen)]
-    asked = features.regions.asked
+    phases = [
+        images for phase in trial_objective.phases for images in (phase.train, phase.eval_seen, phase.eval_unseen)
+    ]
+    images_read = features.regions.images_read
     assert isinstance(features.regions, Watched)
-    assert len(asked) > 0.5 * len(features.trainval)
-    assert not asked & tested
-    assert not set(np.concatenate(named).tolist()) & tested
-    assert asked <= set(features.trainval.tolist())
+    assert len(images_read) > 0.5 * len(features.trainval)
+    assert not images_read & tested
+    assert not set(np.concatenate(phases).tolist()) & tested
+    assert images_read <= set(features.trainval.tolist())
 
 
 @pytest.mark.parametrize("metric", ["H", "T1", "AUSUC"])
@@ -176,10 +178,10 @@ def test_trials_of_other_batch_sizes_report_at_the_same_points() -> None:
     for size in (16, 8):
         study.enqueue_trial({"training.batch_size": size})
         trial = study.ask()
-        made = Objective(small(), settings, space, "H", 3, [tuning_seed(1, "small", 0)], CPU)
-        made(trial)
+        trial_objective = Objective(small(), settings, space, "H", 3, [tuning_seed(1, "small", 0)], CPU)
+        trial_objective(trial)
         steps.append(max(study.trials[-1].intermediate_values))
-        assert steps[-1] == made.points()
+        assert steps[-1] == trial_objective.points()
     assert steps[0] == steps[1]
 
 
@@ -187,7 +189,7 @@ def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.Mo
     """Every stream that is opened while a trial and while a cell of the same base seed and repetition are trained."""
     opened: dict[str, set[int]] = {}
 
-    def noted(kind: str) -> Any:
+    def recording(kind: str) -> Any:
         def opening(*parts: str | int) -> int:
             seed = stream(*parts)
             opened.setdefault(kind, set()).add(seed)
@@ -204,7 +206,7 @@ def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.Mo
         ("cells", lambda: [fit(features, phase, settings, (214, "small", seed), CPU) for seed in range(6)]),
     ):
         for name in names:
-            monkeypatch.setattr(name, noted(kind))
+            monkeypatch.setattr(name, recording(kind))
         work()
     assert len(opened["tuning"]) == 3
     assert len(opened["cells"]) == 18

@@ -13,15 +13,15 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmark.cells.outcome import make_outcome
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
-from benchmark.tuning.worker import Work, Worker
+from benchmark.tuning.worker import TuningJob, Worker
 from tests.benchmark.tuning.studies import spec
 
 FORK = get_context("fork")
 SPEC = spec(training__epochs=1)
-# Where Debian's package has them; none of it is on the path.
+# In the folder of Debian's package, which is not on the path.
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 TRIALS = 8
 
@@ -52,33 +52,33 @@ def database() -> Iterator[str]:
 
 
 def _is_user(name: str) -> bool:
-    return any(each.pw_name == name for each in pwd.getpwall())
+    return any(user.pw_name == name for user in pwd.getpwall())
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def run(*words: str | Path) -> None:
-    # Its output goes nowhere: a server that inherits a pipe would keep whoever reads it waiting.
+    # Without output: a server that inherits a pipe would keep its reader waiting.
     subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_two_workers_share_a_study_in_postgresql(database: str, tmp_path: Path) -> None:
     """As on two machines: nothing is shared but the database, which is empty when both open it."""
     workers = [FORK.Process(target=_tune, args=(tmp_path / name, database)) for name in ("one", "two")]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    assert [each.exitcode for each in workers] == [0, 0]
-    found = make_outcome(SPEC, optuna.load_study(study_name=SPEC.name, storage=database).trials)
-    assert found.budget == TRIALS
-    assert [trial.state for trial in found.trials] == ["complete"] * TRIALS
-    assert sum(trial.default for trial in found.trials) == 1
-    assert len({tuple(trial.params.values()) for trial in found.trials}) == TRIALS
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    outcome = make_outcome(SPEC, optuna.load_study(study_name=SPEC.name, storage=database).trials)
+    assert outcome.budget == TRIALS
+    assert [trial.state for trial in outcome.trials] == ["complete"] * TRIALS
+    assert sum(trial.default for trial in outcome.trials) == 1
+    assert len({tuple(trial.params.values()) for trial in outcome.trials}) == TRIALS
     trials = optuna.load_study(study_name=SPEC.name, storage=database).trials
     assert len({trial.user_attrs["worker"] for trial in trials}) == 2
     assert not list(tmp_path.rglob("journal.log"))
@@ -86,4 +86,4 @@ def test_two_workers_share_a_study_in_postgresql(database: str, tmp_path: Path) 
 
 def _tune(out: Path, url: str) -> None:
     open_study(SPEC, open_storage(url, out))
-    Worker(Work(SPEC, TRIALS, url, out, 2**30)).run()
+    Worker(TuningJob(SPEC, TRIALS, url, out, 2**30)).run()

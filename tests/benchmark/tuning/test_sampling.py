@@ -16,15 +16,15 @@ def test_a_reopened_sampler_does_not_repeat_its_points(tmp_path: Path, sampler: 
     open_study(spec(sampler=sampler), open_storage(None, tmp_path))
     for trials in (3, 6, 9):
         worker(tmp_path, trials, lambda trial: 10.0 * trial.params["training.momentum"], sampler=sampler).run()
-    found = points(tmp_path)
-    assert len(found) == 9
-    assert len(set(found)) == 9
-    columns = list(zip(*found, strict=True))
+    tried = points(tmp_path)
+    assert len(tried) == 9
+    assert len(set(tried)) == 9
+    columns = list(zip(*tried, strict=True))
     assert all(len(set(column)) > 5 for column in columns)
 
 
 def test_optunas_own_sampler_does_repeat_them_when_it_is_given_its_seed_again() -> None:
-    """What `SeededByTrial` is for."""
+    """The reason for `SeededByTrial`."""
     study = optuna.create_study()
     for _ in range(2):
         study.sampler = SAMPLERS["random"](1)
@@ -41,7 +41,7 @@ def test_a_study_of_one_worker_is_the_same_however_often_it_was_stopped(tmp_path
 
 
 def test_settings_of_one_trial_are_drawn_one_after_another() -> None:
-    """A sampler made anew for each setting would draw the same share of every range."""
+    """A new sampler for each setting would draw the same fraction of every range."""
     study = optuna.create_study(sampler=SeededByTrial("random", "test"))
     trial = study.ask()
     assert trial.suggest_float("x", 0, 1) != trial.suggest_float("y", 0, 1)

@@ -1,4 +1,4 @@
-"""A space follows from the row: what the row or the user has settled is not tuned, nor what does nothing there."""
+"""A search space follows from the row: settings that the row or the user fixes, or that have no effect, are left out."""
 
 import pytest
 
@@ -12,7 +12,7 @@ EVERY = {
     "loss.lambda", "loss.train_margin", "loss.test_margin", "training.batch_size", "training.learning_rate",
     "training.weight_decay", "training.momentum",
 }  # fmt: skip
-OF_ROWS = {
+NOT_TUNED = {
     "dazle": set(),
     "uniform": set(),
     "lambda-0": {"loss.lambda", "loss.train_margin"},
@@ -24,9 +24,9 @@ OF_ROWS = {
 }
 
 
-@pytest.mark.parametrize("variant", OF_ROWS)
+@pytest.mark.parametrize("variant", NOT_TUNED)
 def test_what_a_row_settles_or_switches_off_is_not_tuned(variant: str) -> None:
-    assert spec(variant).space.keys() == EVERY - OF_ROWS[variant]
+    assert spec(variant).space.keys() == EVERY - NOT_TUNED[variant]
 
 
 def test_what_the_user_sets_is_not_tuned_and_what_that_switches_off_neither() -> None:
@@ -49,14 +49,14 @@ def test_the_rows_own_setting_is_in_every_range_and_both_ends_are_valid(variant:
     for settings in (preset(name).changed(changes), cell("dazle", name).dataset.settings.changed(changes)):
         space = search_space(settings, changes.keys())
         assert space
-        for key, each in space.items():
-            assert each.low <= settings.flat()[key] <= each.high
-            assert not each.log or each.low > 0
-            for end in (each.low, each.high):
+        for key, limits in space.items():
+            assert limits.low <= settings.flat()[key] <= limits.high
+            assert not limits.log or limits.low > 0
+            for end in (limits.low, limits.high):
                 assert settings.changed({key: end}).flat()[key] == pytest.approx(end)
 
 
 def test_a_learning_rate_is_looked_for_around_the_datasets_own() -> None:
     own = cell().settings.training.learning_rate
-    found = spec().space["training.learning_rate"]
-    assert (found.low, found.high, found.log) == (pytest.approx(own / 10), pytest.approx(own * 10), True)
+    limits = spec().space["training.learning_rate"]
+    assert (limits.low, limits.high, limits.log) == (pytest.approx(own / 10), pytest.approx(own * 10), True)

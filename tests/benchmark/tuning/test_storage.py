@@ -1,4 +1,4 @@
-"""A journal survives being cut anywhere; what cannot be opened is one line without a password."""
+"""A journal survives being cut anywhere; a storage that cannot be opened is one line without a password."""
 
 from pathlib import Path
 
@@ -29,14 +29,14 @@ def test_a_journal_cut_at_any_byte_of_its_last_lines_opens_again(tmp_path: Path)
     out = tmp_path / "cut"
     out.mkdir()
     for cut in range(last_lines, len(whole) + 1):
-        for each in out.iterdir():
-            each.unlink()
+        for old in out.iterdir():
+            old.unlink()
         (out / "journal.log").write_bytes(whole[:cut])
         assert len(trials(out)) == 3
-        kept = (out / "journal.log").read_bytes()
-        assert kept == whole[: whole.rfind(b"\n", 0, cut) + 1]
-        copies = [each.read_bytes() for each in out.glob("journal.log.torn-*")]
-        assert copies == ([] if kept == whole[:cut] else [whole[:cut]])
+        repaired = (out / "journal.log").read_bytes()
+        assert repaired == whole[: whole.rfind(b"\n", 0, cut) + 1]
+        copies = [copy.read_bytes() for copy in out.glob("journal.log.torn-*")]
+        assert copies == ([] if repaired == whole[:cut] else [whole[:cut]])
 
 
 def test_a_study_goes_on_after_a_torn_line(tmp_path: Path) -> None:
@@ -48,12 +48,12 @@ def test_a_study_goes_on_after_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_line_torn_while_another_worker_has_the_journal_open_is_cut_before_it_appends(tmp_path: Path) -> None:
-    """Without it the torn line and the next would be one, and nobody could read the journal again."""
+    """Otherwise the torn line and the next would be one, and the journal could not be read again."""
     path = journal(tmp_path)
-    open_already = worker(tmp_path, 4)
+    other = worker(tmp_path, 4)
     with path.open("ab") as file:
         file.write(b'{"op_code":5,"wor')
-    open_already.run()
+    other.run()
     assert len(trials(tmp_path)) == 4
     assert len(list(tmp_path.glob("journal.log.torn-*"))) == 1
 
@@ -113,7 +113,7 @@ def test_a_journal_damaged_in_the_middle_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("no url", "is no storage URL; write it as postgresql"),
         ("oracle99://u:secret@host/db", "cannot be opened"),
@@ -121,8 +121,8 @@ def test_a_journal_damaged_in_the_middle_is_one_line(tmp_path: Path) -> None:
         ("sqlite:////nowhere/at/all.db", "unable to open database file"),
     ],
 )
-def test_bad_storage_is_one_line_without_a_password(tmp_path: Path, url: str, said: str) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_bad_storage_is_one_line_without_a_password(tmp_path: Path, url: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
         open_storage(url, tmp_path)
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""A study starts with the row's own settings, is continued only as it was made, and counts what it should."""
+"""A study starts with the row's own settings, is continued under equal conditions alone, and counts its trials."""
 
 import multiprocessing
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import SURPLUS, Spec, counted, finished, open_study, specify
+from benchmark.tuning.study import SURPLUS, Spec, counted, finished, make_spec, open_study
 from dazle.errors import InputError
 from tests.benchmark.tuning.studies import cell, spec, worker
 
@@ -39,10 +39,10 @@ def _open(out: Path) -> int:
 
 
 def test_a_maker_that_was_killed_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.tuning.study.MAKING_SECONDS", 0.0)
+    monkeypatch.setattr("benchmark.tuning.study.CREATION_SECONDS", 0.0)
     storage = open_storage(None, tmp_path)
-    half_made = optuna.create_study(storage=storage, study_name=spec().name, direction="maximize")
-    half_made.enqueue_trial(spec().default())
+    unfinished = optuna.create_study(storage=storage, study_name=spec().name, direction="maximize")
+    unfinished.enqueue_trial(spec().default())
     study = open_study(spec(), storage)
     assert len(study.trials) == 1
     assert study.user_attrs["made with"] == spec().made_with()
@@ -53,10 +53,10 @@ OTHERS: dict[str, tuple[Spec, str]] = {
     "tuned settings": (spec(training__momentum=0.9), "range of training.momentum"),
     "sampler": (spec(sampler="tpe"), "sampler = random, this command has tpe"),
     "pruner": (spec(pruner="median"), "pruner = none, this command has median"),
-    "folds": (specify(cell(folds=1), {}, "H", "random", "none", 1), "folds = 3, this command has 1"),
-    "base seed": (specify(cell(base_seed=5), {}, "H", "random", "none", 1), "base_seed = 214, this command has 5"),
-    "objective": (specify(cell(), {}, "T1", "random", "none", 1), "objective = H, this command has T1"),
-    "seeds": (specify(cell(), {}, "H", "random", "none", 2), "seeds = 1, this command has 2"),
+    "folds": (make_spec(cell(folds=1), {}, "H", "random", "none", 1), "folds = 3, this command has 1"),
+    "base seed": (make_spec(cell(base_seed=5), {}, "H", "random", "none", 1), "base_seed = 214, this command has 5"),
+    "objective": (make_spec(cell(), {}, "T1", "random", "none", 1), "objective = H, this command has T1"),
+    "seeds": (make_spec(cell(), {}, "H", "random", "none", 2), "seeds = 1, this command has 2"),
 }
 
 
@@ -64,10 +64,10 @@ OTHERS: dict[str, tuple[Spec, str]] = {
 def test_a_study_made_with_other_settings_is_refused_in_one_line(tmp_path: Path, other: str) -> None:
     storage = open_storage(None, tmp_path)
     open_study(spec(), storage)
-    changed, said = OTHERS[other]
+    changed, message = OTHERS[other]
     with pytest.raises(InputError) as error:
         open_study(changed, storage)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

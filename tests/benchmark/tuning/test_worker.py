@@ -1,4 +1,4 @@
-"""Workers share a study: no point twice, nothing lost with a worker that dies, the budget kept to the trial."""
+"""Workers share a study: no point twice, no trial lost with a worker that dies, and exactly the budget's trials."""
 
 import os
 import signal
@@ -10,25 +10,25 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from benchmark.cells.outcome import make_outcome
+from benchmark.tuning.outcome import make_outcome
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
-from benchmark.tuning.worker import requeue_dead, sign_of_life
+from benchmark.tuning.worker import requeue_lost, worker_lock
 from tests.benchmark.tuning.studies import points, spec, worker
 
-# What a new process would import again takes longer than all of its trials.
+# The imports of a spawned process would take longer than all of its trials.
 FORK = get_context("fork")
 
 
 def test_two_workers_try_no_point_twice(tmp_path: Path) -> None:
     open_study(spec(), open_storage(None, tmp_path))
     workers = [FORK.Process(target=_work, args=(tmp_path, 12)) for _ in range(2)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    found = points(tmp_path)
-    assert len(found) == len(set(found)) == 12
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+    tried = points(tmp_path)
+    assert len(tried) == len(set(tried)) == 12
     study = optuna.load_study(study_name=spec().name, storage=open_storage(None, tmp_path))
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 2
 
@@ -104,11 +104,11 @@ def test_a_trial_failed_by_one_that_died_before_queueing_it_again_is_queued(tmp_
 def test_a_living_worker_keeps_its_trial(tmp_path: Path) -> None:
     study = open_study(spec(), open_storage(None, tmp_path))
     (tmp_path / "workers").mkdir()
-    with sign_of_life(tmp_path, "other"):
+    with worker_lock(tmp_path, "other"):
         study.ask().set_user_attr("worker", "other")
-        requeue_dead(study, tmp_path)
+        requeue_lost(study, tmp_path)
         assert [trial.state.name for trial in study.trials] == ["RUNNING"]
-    requeue_dead(study, tmp_path)
+    requeue_lost(study, tmp_path)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
 
 
@@ -131,7 +131,7 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(tmp_pa
     ]
     assert outcome.budget == 4
     assert outcome.best is not None and outcome.best.number == 3
-    assert outcome.default_value == 50.0
+    assert outcome.summary().default_value == 50.0
 
 
 def test_of_equal_values_the_first_is_the_best(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_of_equal_values_the_first_is_the_best(tmp_path: Path) -> None:
 
 
 def test_a_trial_beyond_the_budget_is_not_run(tmp_path: Path) -> None:
-    """Two machines that ask a database in one moment: the number of a trial decides which of them it belongs to."""
+    """Two machines may ask a database at the same moment: the trial's number decides whether the budget has it."""
     study = open_study(spec(), open_storage(None, tmp_path))
     one = worker(tmp_path, 2, lambda trial: pytest.fail("it was run") if trial.number > 1 else 50.0)
     one.run()
@@ -161,7 +161,7 @@ def test_a_database_tells_by_its_heartbeat_that_a_worker_died(tmp_path: Path, mo
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "RUNNING"]
     monkeypatch.setattr("benchmark.tuning.storage.HEARTBEAT_SECONDS", 1)
     monkeypatch.setattr("benchmark.tuning.storage.SILENCE_SECONDS", 2)
-    # All others are done by the time that the silence is long enough: the last one is waited for.
+    # The other trials are done before the dead one is noticed, which the worker waits for.
     worker(tmp_path, 3, storage=url).run()
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     retried = next(trial for trial in study.trials if trial.system_attrs.get("retry_history") == [1])

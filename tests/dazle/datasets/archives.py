@@ -99,9 +99,9 @@ def write_mats(archive: Archive, **changes: Any) -> None:
     features = draw.random((6, len(LABELS)))
     images = {"features": features, "labels": column(ROWS[LABELS]), "image_files": cells(authors)}
     for file, values in (("att_splits", splits), ("res101", images)):
-        own = values | {key: changes[key] for key in changes.keys() & values.keys()}
-        kept = {key: value for key, value in own.items() if value is not None}
-        scipy.io.savemat(archive.splits / f"{file}.mat", kept, do_compression=True)
+        replaced = values | {key: changes[key] for key in changes.keys() & values.keys()}
+        present = {key: value for key, value in replaced.items() if value is not None}
+        scipy.io.savemat(archive.splits / f"{file}.mat", present, do_compression=True)
 
 
 def write_lists(archive: Archive) -> None:
@@ -153,15 +153,15 @@ def _cub(archive: Archive) -> None:
     _numbered(root / "image_class_labels.txt", LABELS + 1)
     _numbered(root.parent / "attributes.txt", ATTRIBUTES)
     _numbered(root / "parts" / "parts.txt", PARTS)
-    lines = [f"{i + 1} {p + 1} {x} {y} {v:.0f}" for (i, p), (x, y, v) in _each(key_points())]
+    lines = [f"{i + 1} {p + 1} {x} {y} {v:.0f}" for (i, p), (x, y, v) in _items(key_points())]
     (root / "parts" / "part_locs.txt").write_text("\n".join(lines) + "\n")
     (root / "attributes").mkdir()
-    lines = [f"{i + 1} {a + 1} {shown:d} 3 6.456" for (i, a), shown in np.ndenumerate(annotations())]
+    lines = [f"{i + 1} {a + 1} {value:d} 3 6.456" for (i, a), value in np.ndenumerate(annotations())]
     lines[7] += " 0.5"  # the real file has such lines
     (root / "attributes" / "image_attribute_labels.txt").write_text("\n".join(lines) + "\n")
 
 
-def _each(points: np.ndarray) -> Any:
+def _items(points: np.ndarray) -> Any:
     return ((place, points[place]) for place in np.ndindex(points.shape[:2]))
 
 

@@ -38,19 +38,19 @@ def read(archive: Archive, **options: Any) -> RawDataset:
     return cub.read(archive.images, archive.splits, name="small", **options)
 
 
-def points_of(raw: RawDataset) -> KeyPoints:
+def require_key_points(raw: RawDataset) -> KeyPoints:
     assert raw.key_points is not None
     return raw.key_points
 
 
 def test_key_points_are_those_of_the_archive(tmp_path: Path) -> None:
-    found, wanted = points_of(read(make_archive(tmp_path, "cub"))), key_points()
-    visible = wanted[..., 2] == 1
-    assert found.names == PARTS and found.points.dtype == np.float64
-    np.testing.assert_array_equal(np.isnan(found.points).any(axis=2), ~visible)
-    np.testing.assert_array_equal(found.points[visible], wanted[visible][:, :2])
-    np.testing.assert_array_equal(found.present, annotations())
-    parts = [[PARTS[part] for part in np.flatnonzero(row)] for row in found.attribute_parts]
+    points, expected = require_key_points(read(make_archive(tmp_path, "cub"))), key_points()
+    visible = expected[..., 2] == 1
+    assert points.names == PARTS and points.points.dtype == np.float64
+    np.testing.assert_array_equal(np.isnan(points.points).any(axis=2), ~visible)
+    np.testing.assert_array_equal(points.points[visible], expected[visible][:, :2])
+    np.testing.assert_array_equal(points.present, annotations())
+    parts = [[PARTS[part] for part in np.flatnonzero(row)] for row in points.attribute_parts]
     assert parts == [["beak"], ["left wing", "right wing"], [], ["left eye", "right eye"], ["belly"]]
 
 
@@ -60,9 +60,9 @@ def test_images_are_matched_by_the_ids_of_the_archive(tmp_path: Path) -> None:
     lines = (archive.images / "images.txt").read_text().splitlines()
     swapped = [f"1 {lines[1].split()[1]}", f"2 {lines[0].split()[1]}", *lines[2:], "49 more/images.jpg"]
     (archive.images / "images.txt").write_text("\n".join(swapped))
-    found, wanted = points_of(read(archive)), key_points()[[1, 0]]
-    np.testing.assert_array_equal(~np.isnan(found.points[:2, :, 0]), wanted[..., 2] == 1)
-    np.testing.assert_array_equal(found.present[:2], annotations()[[1, 0]])
+    points, expected = require_key_points(read(archive)), key_points()[[1, 0]]
+    np.testing.assert_array_equal(~np.isnan(points.points[:2, :, 0]), expected[..., 2] == 1)
+    np.testing.assert_array_equal(points.present[:2], annotations()[[1, 0]])
 
 
 def test_without_annotations_of_images_the_class_says_what_is_present(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_without_annotations_of_images_the_class_says_what_is_present(tmp_path: 
     original[3, ROWS[2]] = 50
     write_mats(archive, original_att=original)
     raw = read(archive)
-    found = points_of(raw).present
-    assert found[LABELS == 2][:, 3].all() and found.sum() == 6
+    present = require_key_points(raw).present
+    assert present[LABELS == 2][:, 3].all() and present.sum() == 6
     assert any("by its class (original_att at least 50; no image_attribute_labels.txt)" in note for note in raw.notes)
 
 
@@ -99,7 +99,7 @@ def test_the_standard_split_tests_unseen_classes_only(tmp_path: Path) -> None:
     archive = make_archive(tmp_path, "cub", test_seen_loc=None, train_loc=None, val_loc=None)
     raw = read(archive, split="standard")
     assert raw.test_seen.size == 0 and raw.test_seen.dtype == np.int64 and len(raw.test_unseen) == 12
-    assert raw.provenance["split"] == "standard" and any("T1 and U are all there is" in note for note in raw.notes)
+    assert raw.provenance["split"] == "standard" and any("only T1 and U exist" in note for note in raw.notes)
     with pytest.raises(InputError, match=r"att_splits\.mat: test_seen_loc is missing; .* add --split standard"):
         read(archive)
 
@@ -188,7 +188,7 @@ def test_the_real_subset_is_read_as_its_feature_file_has_it() -> None:
     assert "not the published counts (images 11,788" in notes
     honest = [np.isin(raw.labels[raw.trainval], part).sum() for part in raw.folds[0].__dict__.values()]
     assert honest == [3005, 1397]
-    points = points_of(raw)
+    points = require_key_points(raw)
     assert points.names == PARTS and np.nanmin(points.points) >= 0 and np.nanmax(points.points) < 227
     assert 10 < (~np.isnan(points.points[..., 0])).sum(axis=1).mean() < 14
     assert set(np.unique([name.split("::")[0] for name in raw.attribute_names])) == set(GROUPS)

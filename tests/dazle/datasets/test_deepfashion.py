@@ -26,7 +26,7 @@ from tests.dazle.datasets.deepfashion_archive import (
     write,
 )
 
-KEPT = [number for number in range(1, 15) if number != EMPTY]
+CLASS_IDS = [number for number in range(1, 15) if number != EMPTY]
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def means(chosen: np.ndarray) -> np.ndarray:
-    return np.array([VALUES[(number == IDS) & chosen].mean(axis=0) for number in KEPT])
+def means(mask: np.ndarray) -> np.ndarray:
+    return np.array([VALUES[(number == IDS) & mask].mean(axis=0) for number in CLASS_IDS])
 
 
 def test_the_split_is_the_paper_s(archive: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_split_is_the_paper_s(archive: Path) -> None:
 def test_empty_categories_are_dropped_and_labels_renumbered(archive: Path) -> None:
     raw = read(archive)
     assert raw.class_names == tuple(name for name in CATEGORIES if name != "Halter")
-    assert np.array_equal(np.array(KEPT)[raw.labels], IDS)
+    assert np.array_equal(np.array(CLASS_IDS)[raw.labels], IDS)
     assert any(note == "1 categories have no images and are dropped: Halter (5)" for note in raw.notes)
 
 
@@ -76,19 +76,19 @@ def test_images_are_found_in_the_order_of_the_list(archive: Path) -> None:
 
 def test_the_paper_s_class_vectors_average_all_images(archive: Path) -> None:
     raw = read(archive, class_vectors="paper")
-    wanted = means(np.ones(len(IDS), bool))
-    np.testing.assert_allclose(raw.attributes, unit((wanted + 1) / 2), rtol=1e-6)
-    np.testing.assert_allclose(raw.original_attributes, wanted, rtol=1e-6, atol=1e-7)
+    expected = means(np.ones(len(IDS), bool))
+    np.testing.assert_allclose(raw.attributes, unit((expected + 1) / 2), rtol=1e-6)
+    np.testing.assert_allclose(raw.original_attributes, expected, rtol=1e-6, atol=1e-7)
     assert any("average all their images, 22 test images included" in note for note in raw.notes)
     assert raw.provenance["class_vectors"] == "paper"
 
 
 def test_by_default_seen_classes_average_training_images_alone(archive: Path) -> None:
     raw = read(archive)
-    wanted = means((PARTS != "test") | np.isin(IDS, UNSEEN))
-    np.testing.assert_allclose(raw.attributes, unit((wanted + 1) / 2), rtol=1e-6)
-    assert any("their 44 images of trainval alone" in note for note in raw.notes)
-    assert any("of their own 8 images, all of them test images: they have no others" in note for note in raw.notes)
+    expected = means((PARTS != "test") | np.isin(IDS, UNSEEN))
+    np.testing.assert_allclose(raw.attributes, unit((expected + 1) / 2), rtol=1e-6)
+    assert any("their 44 images in trainval only" in note for note in raw.notes)
+    assert any("of their own 8 images, all of them test images: they have no other" in note for note in raw.notes)
     assert not np.allclose(raw.attributes, read(archive, class_vectors="paper").attributes)
 
 
@@ -99,21 +99,23 @@ def test_no_test_image_of_a_seen_class_can_change_the_default_vectors(archive: P
     lines = [image + " 1" * 6 if line.startswith(image) else line for line in file.read_text().splitlines()]
     file.write_text("\n".join(lines) + "\n")
     assert np.array_equal(read(archive).attributes, before)
-    assert not np.array_equal(read(archive, class_vectors="paper").attributes, deepfashion.vectors_of(means(IDS > 0)))
+    assert not np.array_equal(
+        read(archive, class_vectors="paper").attributes, deepfashion.vectors_from_means(means(IDS > 0))
+    )
 
 
 def test_folds_do_not_depend_on_the_name(archive: Path) -> None:
-    one, other = read(archive).folds, read(archive, name="small-fashion").folds
-    assert len(one) == 3
-    for fold, same in zip(one, other, strict=True):
-        assert np.array_equal(fold.validation_classes, same.validation_classes)
-        assert np.array_equal(fold.train_classes, same.train_classes)
-    together = np.sort(np.concatenate([fold.validation_classes for fold in one]))
-    assert together.tolist() == [label for label, number in enumerate(KEPT) if number not in UNSEEN]
+    first, second = read(archive).folds, read(archive, name="small-fashion").folds
+    assert len(first) == 3
+    for fold, other in zip(first, second, strict=True):
+        assert np.array_equal(fold.validation_classes, other.validation_classes)
+        assert np.array_equal(fold.train_classes, other.train_classes)
+    all_validation = np.sort(np.concatenate([fold.validation_classes for fold in first]))
+    assert all_validation.tolist() == [label for label, number in enumerate(CLASS_IDS) if number not in UNSEEN]
 
 
 def test_the_published_unseen_categories_are_ten_of_fifty() -> None:
-    assert len(set(deepfashion.UNSEEN)) == 10 and set(deepfashion.UNSEEN) <= set(range(1, 51))
+    assert len(set(deepfashion.UNSEEN_CATEGORIES)) == 10 and set(deepfashion.UNSEEN_CATEGORIES) <= set(range(1, 51))
 
 
 def test_what_is_read_passes_the_check_of_every_feature_set(archive: Path) -> None:
@@ -128,8 +130,8 @@ def test_what_is_read_passes_the_check_of_every_feature_set(archive: Path) -> No
 
 
 def test_a_subset_is_said_to_be_one(archive: Path) -> None:
-    found, published, *_ = read(archive).notes
-    assert found.startswith("found: images 74, attributes 6, seen classes 11, unseen classes 2, trainval 44,")
+    actual, published, *_ = read(archive).notes
+    assert actual.startswith("counts: images 74, attributes 6, seen classes 11, unseen classes 2, trainval 44,")
     assert published.startswith("not the published counts (images 289,222, attributes 1,000, seen classes 36,")
 
 
@@ -143,20 +145,20 @@ def test_attribute_vectors_beside_the_lists_are_taken_where_they_fit(archive: Pa
 
 
 def test_lists_may_be_in_any_order_and_any_of_the_known_folders(archive: Path, tmp_path: Path) -> None:
-    wanted = read(archive)
+    expected = read(archive)
     for name in ("list_attr_img.txt", "list_eval_partition.txt"):
         file = next(archive.glob(f"*/{name}"))
         count, header, *lines = file.read_text().splitlines()
         file.write_text("\r\n".join([count, header, *reversed(lines)]) + "\r\n\r\n")
     (archive / "Anno").rename(archive / "Anno_coarse")
-    found = read(archive)
+    reordered = read(archive)
     flat = tmp_path / "flat"
     flat.mkdir()
     for file in archive.glob("*/list_*.txt"):
         shutil.copy(file, flat)
-    for other in (found, deepfashion.read(archive, flat, name="deepfashion")):
-        assert np.array_equal(other.attributes, wanted.attributes) and other.image_files == wanted.image_files
-        assert np.array_equal(other.test_seen, wanted.test_seen)
+    for raw in (reordered, deepfashion.read(archive, flat, name="deepfashion")):
+        assert np.array_equal(raw.attributes, expected.attributes) and raw.image_files == expected.image_files
+        assert np.array_equal(raw.test_seen, expected.test_seen)
 
 
 @pytest.mark.parametrize("place", ["img", "Img"])
@@ -164,10 +166,10 @@ def test_images_may_be_given_by_any_folder_around_them(archive: Path, place: str
     if place == "Img":
         (archive / "Img").mkdir()
         (archive / "img").rename(archive / "Img" / "img")
-        given = archive
+        folder = archive
     else:
-        given = archive / "img"
-    raw = deepfashion.read(given, archive, name="deepfashion")
+        folder = archive / "img"
+    raw = deepfashion.read(folder, archive, name="deepfashion")
     assert all(image.is_file() for image in raw.images)
 
 
@@ -184,7 +186,9 @@ def test_an_image_name_with_spaces(archive: Path) -> None:
     rewrite(archive / "Eval/list_eval_partition.txt", "img/Anorak_t/img_00000001.jpg", "img/Anorak_t/img 00000001.jpg")
     raw = read(archive)
     assert raw.image_files[0] == "img/Anorak_t/img 00000001.jpg"
-    assert np.array_equal(raw.attributes, deepfashion.vectors_of(means((PARTS != "test") | np.isin(IDS, UNSEEN))))
+    assert np.array_equal(
+        raw.attributes, deepfashion.vectors_from_means(means((PARTS != "test") | np.isin(IDS, UNSEEN)))
+    )
 
 
 def test_a_seen_category_with_nothing_to_train_on_is_left_out(archive: Path) -> None:
@@ -303,8 +307,8 @@ def test_an_unknown_choice_of_class_vectors_is_refused(archive: Path) -> None:
 def test_too_few_seen_categories_for_folds_are_refused(archive: Path) -> None:
     for file in (CATEGORY, EVAL, ATTRIBUTE):
         _, header, *lines = (archive / file).read_text().splitlines()
-        kept = [line for line in lines if line.startswith(("img/Anorak", "img/Blazer", "img/Bomber"))]
-        (archive / file).write_text("\n".join([str(len(kept)), header, *kept]) + "\n")
+        remaining = [line for line in lines if line.startswith(("img/Anorak", "img/Blazer", "img/Bomber"))]
+        (archive / file).write_text("\n".join([str(len(remaining)), header, *remaining]) + "\n")
     with pytest.raises(InputError, match="2 seen classes are too few for 3 class folds"):
         read(archive)
 

@@ -24,16 +24,16 @@ for number in np.unique(IDS):
     ATT[number] = VALUES[number == IDS].mean(axis=0)
 
 
-def stored() -> dict[str, Any]:
+def layout_arrays() -> dict[str, Any]:
     """All datasets of the layout, by key."""
     arrays: dict[str, Any] = {}
     parts = {f"train/{label}": (SPLIT == 0) & (label == IDS) for label in np.unique(IDS[SPLIT == 0])}
     parts |= {"test_seen": SPLIT == 1, "test_unseen": SPLIT == 2}
-    for key, chosen in parts.items():
+    for key, mask in parts.items():
         arrays |= {
-            f"feature_map_{key}": MAPS[chosen],
-            f"label_{key}": IDS[chosen],
-            f"img_{key}": np.array(NAMES, object)[chosen],
+            f"feature_map_{key}": MAPS[mask],
+            f"label_{key}": IDS[mask],
+            f"img_{key}": np.array(NAMES, object)[mask],
         }
     locs = ("train_loc", "test_seen_loc", "test_unseen_loc")
     arrays |= {loc: np.flatnonzero(split == SPLIT) for split, loc in enumerate(locs)}
@@ -43,7 +43,7 @@ def stored() -> dict[str, Any]:
 
 def write_layout(path: Path, **changes: Any) -> Path:
     """A file of the layout; "__" in a changed key stands for "/", None leaves the key out."""
-    arrays = stored() | {key.replace("__", "/"): values for key, values in changes.items()}
+    arrays = layout_arrays() | {key.replace("__", "/"): values for key, values in changes.items()}
     with h5py.File(path, "w") as file:
         for key, values in arrays.items():
             if values is not None:
@@ -53,20 +53,20 @@ def write_layout(path: Path, **changes: Any) -> Path:
     return path
 
 
-def imported(folder: Path, preset: str = "deepfashion", **changes: Any) -> FeatureSet:
+def import_layout(folder: Path, preset: str = "deepfashion", **changes: Any) -> FeatureSet:
     source = write_layout(folder / "feature_map_ResNet_101_DeepFashion_sep_seen_samples.hdf5", **changes)
     return import_reference(source, folder / "fashion.h5", name="fashion", preset=preset)
 
 
 def test_each_image_keeps_its_name_label_split_and_features(tmp_path: Path) -> None:
-    features = imported(tmp_path)
+    features = import_layout(tmp_path)
     order = [NAMES.index(image) for image in features.image_files]
     assert sorted(order) == list(range(74))
     regions, norms = normalise(MAPS[order].reshape(74, 8, 6).swapaxes(1, 2))
     assert np.array_equal(features.regions.read(np.arange(74)), regions)
     np.testing.assert_allclose(features.regions.read_norms(np.arange(74)), norms, rtol=1e-6)
-    kept = np.unique(IDS)
-    assert np.array_equal(kept[features.labels], IDS[order])
+    class_ids = np.unique(IDS)
+    assert np.array_equal(class_ids[features.labels], IDS[order])
     for split, indices in enumerate((features.trainval, features.test_seen, features.test_unseen)):
         assert np.array_equal(np.flatnonzero(SPLIT[order] == split), indices)
     assert (features.grid, features.backbone, features.preset) == ((2, 3), "ResNet-101", "deepfashion")
@@ -74,45 +74,45 @@ def test_each_image_keeps_its_name_label_split_and_features(tmp_path: Path) -> N
 
 
 def test_training_images_come_label_by_label_in_the_order_of_numbers(tmp_path: Path) -> None:
-    features = imported(tmp_path)
+    features = import_layout(tmp_path)
     assert np.array_equal(features.labels[features.trainval], np.sort(features.labels[features.trainval]))
     assert np.array_equal(features.trainval, np.arange(44))
 
 
 def test_rows_of_zeros_are_dropped_and_vectors_made_as_the_authors_make_them(tmp_path: Path) -> None:
-    features = imported(tmp_path)
-    kept = np.flatnonzero(ATT.any(axis=1))
-    assert len(kept) == 13 == len(features.attributes)
-    shares = (ATT[kept] + 1) / 2
-    wanted = shares / np.linalg.norm(shares, axis=1, keepdims=True)
-    np.testing.assert_allclose(features.attributes, wanted, rtol=1e-6)
-    np.testing.assert_allclose(features.original_attributes, ATT[kept], rtol=1e-6)
+    features = import_layout(tmp_path)
+    rows = np.flatnonzero(ATT.any(axis=1))
+    assert len(rows) == 13 == len(features.attributes)
+    shares = (ATT[rows] + 1) / 2
+    expected = shares / np.linalg.norm(shares, axis=1, keepdims=True)
+    np.testing.assert_allclose(features.attributes, expected, rtol=1e-6)
+    np.testing.assert_allclose(features.original_attributes, ATT[rows], rtol=1e-6)
     assert features.provenance["class_vectors"] == "paper" and features.semantics["word2vec"].shape == (6, 3)
 
 
 def test_import_and_preparation_describe_the_same_dataset(tmp_path: Path) -> None:
     archive = write(tmp_path / "archive")
     raw = deepfashion.read(archive, archive, name="fashion", class_vectors="paper")
-    features = imported(tmp_path)
+    features = import_layout(tmp_path)
     np.testing.assert_allclose(features.attributes, raw.attributes, rtol=1e-6)
     order = [raw.image_files.index(image) for image in features.image_files]
     assert np.array_equal(features.labels, raw.labels[order])
-    for one, other in zip(features.folds, raw.folds, strict=True):
-        assert np.array_equal(one.validation_classes, other.validation_classes)
+    for imported_fold, raw_fold in zip(features.folds, raw.folds, strict=True):
+        assert np.array_equal(imported_fold.validation_classes, raw_fold.validation_classes)
 
 
 def test_what_the_file_was_made_from_may_be_absent(tmp_path: Path) -> None:
-    whole = imported(tmp_path)
-    bare = imported(tmp_path, imgs=None, labels=None, train_loc=None, test_seen_loc=None, test_unseen_loc=None)
-    assert bare.fingerprint == whole.fingerprint
-    names = {f"img_{key[6:]}": None for key in stored() if key.startswith("label_")}
-    assert imported(tmp_path, **names).image_files == ()
+    complete = import_layout(tmp_path)
+    bare = import_layout(tmp_path, imgs=None, labels=None, train_loc=None, test_seen_loc=None, test_unseen_loc=None)
+    assert bare.fingerprint == complete.fingerprint
+    names = {f"img_{key[6:]}": None for key in layout_arrays() if key.startswith("label_")}
+    assert import_layout(tmp_path, **names).image_files == ()
 
 
 def test_origin_in_another_order_is_matched_by_name(tmp_path: Path) -> None:
     turned = {"labels": IDS[::-1], "imgs": np.array(NAMES[::-1], object)}
-    locs = {key: 73 - stored()[key] for key in ("train_loc", "test_seen_loc", "test_unseen_loc")}
-    assert imported(tmp_path, **turned, **locs).fingerprint == imported(tmp_path).fingerprint
+    locs = {key: 73 - layout_arrays()[key] for key in ("train_loc", "test_seen_loc", "test_unseen_loc")}
+    assert import_layout(tmp_path, **turned, **locs).fingerprint == import_layout(tmp_path).fingerprint
 
 
 def test_there_need_be_no_test_images_of_seen_classes(tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_there_need_be_no_test_images_of_seen_classes(tmp_path: Path) -> None:
     assert len(features.test_seen) == 0 and len(features.labels) == 52
 
 
-def changed(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
+def replaced(array: np.ndarray, index: Any, value: Any) -> np.ndarray:
     copy = array.copy()
     copy[index] = value
     return copy
 
 
-TEST = stored()
+TEST = layout_arrays()
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no test maps": ({"feature_map_test_unseen": None}, "feature_map_test_unseen is missing"),
     "no labels of maps": ({"label_train__7": None}, "label_train/7 is missing"),
@@ -146,21 +146,21 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "names too few": ({"img_test_seen": TEST["img_test_seen"][1:]}, "img_test_seen has 21 names for the 22"),
     "names are numbers": ({"img_test_seen": np.arange(22)}, "img_test_seen has the type int64, but texts are needed"),
     "label of another": ({"label_train__7": np.array([7, 7, 8, 7])}, "label_train/7 has the label 8; all of them must be 7"),
-    "no such class": ({"label_test_seen": changed(TEST["label_test_seen"], 0, 15)}, r"label 15, but its row of att is outside 0\.\.14"),
-    "an empty class": ({"label_test_seen": changed(TEST["label_test_seen"], 0, 5)}, "label 5, but its row of att is all zero"),
-    "0-based labels": ({"label_test_unseen": changed(TEST["label_test_unseen"], 0, 0)}, "label 0, but its row of att is all zero"),
+    "no such class": ({"label_test_seen": replaced(TEST["label_test_seen"], 0, 15)}, r"label 15, but its row of att is outside 0\.\.14"),
+    "an empty class": ({"label_test_seen": replaced(TEST["label_test_seen"], 0, 5)}, "label 5, but its row of att is all zero"),
+    "0-based labels": ({"label_test_unseen": replaced(TEST["label_test_unseen"], 0, 0)}, "label 0, but its row of att is all zero"),
     "attributes in percent": ({"att": ATT * 100}, r"att is not within -1\.\.1 in row 1"),
-    "attributes nan": ({"att": changed(ATT, (6, 1), np.nan)}, r"att is not within -1\.\.1 in row 6"),
-    "never an attribute": ({"att": changed(ATT, 6, -1)}, "attributes of class 4 have length 0"),
-    "seen and unseen": ({"label_test_unseen": changed(TEST["label_test_unseen"], 0, 1), "labels": None}, "class 0 is in trainval and in test_unseen"),
-    "names twice": ({"imgs": changed(TEST["imgs"], 1, NAMES[0])}, "74 labels, but imgs has 73 different names"),
-    "unknown name": ({"img_test_seen": changed(TEST["img_test_seen"], 1, "img/other.jpg")}, "'img/other.jpg' is not in imgs"),
-    "label disagrees": ({"labels": changed(IDS, 3, 4)}, "img_00000004.jpg is stored under the label 1, but labels says 4"),
+    "attributes nan": ({"att": replaced(ATT, (6, 1), np.nan)}, r"att is not within -1\.\.1 in row 6"),
+    "never an attribute": ({"att": replaced(ATT, 6, -1)}, "attributes of class 4 have length 0"),
+    "seen and unseen": ({"label_test_unseen": replaced(TEST["label_test_unseen"], 0, 1), "labels": None}, "class 0 is in trainval and in test_unseen"),
+    "names twice": ({"imgs": replaced(TEST["imgs"], 1, NAMES[0])}, "74 labels, but imgs has 73 different names"),
+    "unknown name": ({"img_test_seen": replaced(TEST["img_test_seen"], 1, "img/other.jpg")}, "'img/other.jpg' is not in imgs"),
+    "label disagrees": ({"labels": replaced(IDS, 3, 4)}, "img_00000004.jpg is stored under the label 1, but labels says 4"),
     "split disagrees": ({"train_loc": TEST["train_loc"][1:]}, "train_loc does not name the images of trainval"),
-    "index twice": ({"train_loc": changed(TEST["train_loc"], 0, 2)}, "train_loc names image 2 twice"),
+    "index twice": ({"train_loc": replaced(TEST["train_loc"], 0, 2)}, "train_loc names image 2 twice"),
     "vectors too few": ({"w2v_att": np.ones((5, 3))}, r"semantics word2vec has shape \(5, 3\), not \(6, d\)"),
-    "nan in an image": ({"feature_map_train__7": changed(TEST["feature_map_train/7"], (2, 0, 0, 0), np.nan)}, "feature_map_train/7 of image 2 is not finite"),
-    "inf in an image": ({"feature_map_test_seen": changed(TEST["feature_map_test_seen"], (9, 0, 0, 0), np.inf)}, "feature_map_test_seen of image 9 is not finite"),
+    "nan in an image": ({"feature_map_train__7": replaced(TEST["feature_map_train/7"], (2, 0, 0, 0), np.nan)}, "feature_map_train/7 of image 2 is not finite"),
+    "inf in an image": ({"feature_map_test_seen": replaced(TEST["feature_map_test_seen"], (9, 0, 0, 0), np.inf)}, "feature_map_test_seen of image 9 is not finite"),
     "another preset": ({"preset": "cub"}, "has DeepFashion's own layout; import it with --preset deepfashion"),
 }  # fmt: skip
 
@@ -170,41 +170,41 @@ def test_a_faulty_file_is_refused_in_one_line_and_nothing_is_left(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as error:
-        imported(tmp_path, **changes)
+        import_layout(tmp_path, **changes)
     assert str(error.value).startswith(str(tmp_path / "feature_map_ResNet_101")) and "\n" not in str(error.value)
     assert not (tmp_path / "fashion.h5").exists()
 
 
 def test_names_too_long_to_be_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="img_test_seen has a text of 9,000 bytes"):
-        imported(tmp_path, img_test_seen=changed(TEST["img_test_seen"], 1, "x" * 9000))
+        import_layout(tmp_path, img_test_seen=replaced(TEST["img_test_seen"], 1, "x" * 9000))
 
 
 def test_joined_regions_read_like_any(tmp_path: Path) -> None:
     values, norms = normalise(np.random.default_rng(3).random((9, 6, 8)))
-    whole = Regions(values, norms)
+    single = Regions(values, norms)
     joined = JoinedRegions(
         [Regions(values[:4], norms[:4]), Regions(values[4:4], norms[4:4]), Regions(values[4:], norms[4:])]
     )
     rows = np.array([8, 3, 4, 4, 0])
-    assert joined.shape == whole.shape
-    assert np.array_equal(joined.read(rows), whole.read(rows))
-    assert np.array_equal(joined.read_norms(rows), whole.read_norms(rows))
-    assert np.array_equal(joined.load().read(rows), whole.read(rows))
+    assert joined.shape == single.shape
+    assert np.array_equal(joined.read(rows), single.read(rows))
+    assert np.array_equal(joined.read_norms(rows), single.read_norms(rows))
+    assert np.array_equal(joined.load().read(rows), single.read(rows))
 
 
 def test_memory_stays_small_whatever_the_size(tmp_path: Path) -> None:
-    names = {f"img_{key[6:]}": None for key in stored() if key.startswith("label_")}
+    names = {f"img_{key[6:]}": None for key in layout_arrays() if key.startswith("label_")}
     source = write_layout(tmp_path / "feature_map_ResNet_101_DeepFashion.hdf5", **names)
     with h5py.File(source, "r+") as file:
-        for key in (key for key in stored() if key.startswith("label_")):
+        for key in (key for key in layout_arrays() if key.startswith("label_")):
             labels, maps = np.repeat(file[key][:], 6), key.replace("label", "feature_map")
             del file[key], file[maps]
             file[key] = labels
             shape = (len(labels), 2048, 7, 7)
-            made = file.create_dataset(maps, shape, "f4", chunks=(12, *shape[1:]), compression=1)
+            dataset = file.create_dataset(maps, shape, "f4", chunks=(12, *shape[1:]), compression=1)
             for start in range(0, len(labels), 12):
-                made[start : start + 12] = 1
+                dataset[start : start + 12] = 1
     tracemalloc.start()
     try:
         features = import_reference(source, tmp_path / "fashion.h5", name="fashion", preset="deepfashion")

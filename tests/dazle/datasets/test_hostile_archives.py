@@ -36,7 +36,7 @@ BINARY = b"2 3\nant " + np.arange(3, dtype="<f4").tobytes() + b"\nbee " + np.one
 GLOVE = b"ant 0.1 0.2 0.3\nbee 1 2 3\n. . . 1 2 3\n"
 
 
-def one_line(error: InputError, path: Path) -> None:
+def assert_one_line(error: InputError, path: Path) -> None:
     assert str(error).startswith(str(path))
     assert str(error).isprintable()
 
@@ -50,7 +50,7 @@ def test_splits(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -
     try:
         splits = read_splits(folder)
     except InputError as error:
-        one_line(error, folder)
+        assert_one_line(error, folder)
     else:
         assert np.isfinite(splits.attributes).all()
         assert all(getattr(splits, key).min(initial=0) >= 0 for key in ("trainval", "test_seen", "test_unseen"))
@@ -65,7 +65,7 @@ def test_class_lists(tmp_path_factory: pytest.TempPathFactory, content: bytes) -
     try:
         read_splits(folder)
     except InputError as error:
-        one_line(error, folder)
+        assert_one_line(error, folder)
 
 
 @FUZZED
@@ -76,7 +76,7 @@ def test_word_vectors(tmp_path_factory: pytest.TempPathFactory, content: bytes, 
     try:
         vectors, _ = attribute_vectors(["ant", "bee"], path)
     except InputError as error:
-        one_line(error, path)
+        assert_one_line(error, path)
     else:
         assert np.isfinite(vectors).all()
 
@@ -89,13 +89,13 @@ def test_a_file_that_crashes_the_reader_is_one_line_and_the_next_is_read(tmp_pat
     crashes = 0
     for _ in range(40):
         content = bytearray(MATLAB[0])
-        for at in draw.integers(len(content), size=3):
-            content[at] = draw.integers(256)
+        for offset in draw.integers(len(content), size=3):
+            content[offset] = draw.integers(256)
         bad.write_bytes(content)
         try:
             MatFile(bad, ["allclasses_names", "att", *LOCS])
         except InputError as error:
-            one_line(error, bad)
+            assert_one_line(error, bad)
             crashes += "crashes the reader" in str(error)
     print(f"{crashes} of 40 crashed the reader")
     assert MatFile(good, ["att"]).matrix("att").shape == (4, 3)
@@ -117,7 +117,7 @@ def test_a_matrix_that_declares_terabytes_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "att_splits.mat"
     content = MATLAB[0]
     dimensions = np.array([4, 3], "<i4").tobytes()
-    at = content.index(dimensions)
-    path.write_bytes(content[:at] + np.array([2**20, 2**20], "<i4").tobytes() + content[at + 8 :])
+    offset = content.index(dimensions)
+    path.write_bytes(content[:offset] + np.array([2**20, 2**20], "<i4").tobytes() + content[offset + 8 :])
     with pytest.raises(InputError, match=r"att_splits\.mat"):
         MatFile(path, ["allclasses_names", "att", "original_att"]).matrix("att")

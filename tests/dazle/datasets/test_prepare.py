@@ -41,21 +41,21 @@ def raw_dataset(folder: Path, **changes: Any) -> RawDataset:
 def run(
     raw: RawDataset, folder: Path, backbone: Backbone | None = None, **options: Any
 ) -> tuple[FeatureSet, list[str], list[tuple[str, int, int]]]:
-    """What one preparation returns, said, and told of its progress."""
-    said: list[str] = []
-    told: list[tuple[str, int, int]] = []
+    """One preparation: its features, its messages and its calls of `progress`."""
+    messages: list[str] = []
+    progress: list[tuple[str, int, int]] = []
     features = prepare(
-        raw, backbone or small_backbone(), folder / "data" / "small.h5", batch=8, say=said.append,
-        progress=lambda doing, done, of: told.append((doing, done, of)), **options,
+        raw, backbone or small_backbone(), folder / "data" / "small.h5", batch=8, log=messages.append,
+        progress=lambda stage, done, total: progress.append((stage, done, total)), **options,
     )  # fmt: skip
-    return features, said, told
+    return features, messages, progress
 
 
-def interrupted(calls: int) -> Callable[[Any], Any]:
-    left = iter(range(calls))
+def interrupted_network(calls: int) -> Callable[[Any], Any]:
+    remaining = iter(range(calls))
 
     def feature_map(batch: Any) -> Any:
-        if next(left, None) is None:
+        if next(remaining, None) is None:
             raise KeyboardInterrupt
         return mean_colours(batch)
 
@@ -64,14 +64,14 @@ def interrupted(calls: int) -> Callable[[Any], Any]:
 
 def test_the_file_has_everything(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
-    features, said, told = run(raw, tmp_path)
+    features, messages, progress = run(raw, tmp_path)
     verify(tmp_path / "data" / "small.h5")
     assert (features.name, features.source, features.backbone, features.grid) == ("small", "real", "small", (2, 2))
     assert features.class_names == raw.class_names and features.image_files == raw.image_files
     for field in ("labels", "trainval", "test_seen", "test_unseen", "attributes"):
         np.testing.assert_array_equal(getattr(features, field), getattr(raw, field))
-    assert said == [] and {doing for doing, _, _ in told} == {"looking at", "extracting", "writing"}
-    assert told[-1] == ("writing", 48, 48)
+    assert messages == [] and {stage for stage, _, _ in progress} == {"decoding", "extracting", "writing"}
+    assert progress[-1] == ("writing", 48, 48)
     assert {path.suffix for path in (tmp_path / "data").iterdir()} == {".h5", ".lock"}
 
 
@@ -87,9 +87,9 @@ def test_places_are_the_cells_of_the_key_points(tmp_path: Path) -> None:
     places = run(raw, tmp_path)[0].places
     assert places is not None and raw.key_points is not None and places.tolerance == 1
     sizes = np.array([Image.open(path).size for path in raw.images])
-    wanted = part_regions(raw.key_points.points, sizes, REFERENCE, (2, 2))
-    np.testing.assert_array_equal(places.part_regions, wanted)
-    assert wanted[5, 1] == -1 and wanted.max() == 3
+    expected = part_regions(raw.key_points.points, sizes, REFERENCE, (2, 2))
+    np.testing.assert_array_equal(places.part_regions, expected)
+    assert expected[5, 1] == -1 and expected.max() == 3
     np.testing.assert_array_equal(places.attribute_parts, raw.key_points.attribute_parts)
 
 
@@ -99,15 +99,15 @@ def test_without_key_points_there_are_no_places(tmp_path: Path) -> None:
 
 def test_an_interrupted_preparation_goes_on_and_gives_the_same_file(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
-    wanted = run(raw, tmp_path)[0]
+    expected = run(raw, tmp_path)[0]
     (tmp_path / "data" / "small.h5").unlink()
     with pytest.raises(KeyboardInterrupt):
-        run(raw, tmp_path, small_backbone(interrupted(3)))
+        run(raw, tmp_path, small_backbone(interrupted_network(3)))
     assert not (tmp_path / "data" / "small.h5").exists()
-    found, said, told = run(raw, tmp_path)
-    assert said == ["resuming after 24 of 48 images"]
-    assert "looking at" not in {doing for doing, _, _ in told}
-    assert found.fingerprint == wanted.fingerprint and found.provenance == wanted.provenance
+    resumed, messages, progress = run(raw, tmp_path)
+    assert messages == ["resuming after 24 of 48 images"]
+    assert "decoding" not in {stage for stage, _, _ in progress}
+    assert resumed.fingerprint == expected.fingerprint and resumed.provenance == expected.provenance
     verify(tmp_path / "data" / "small.h5")
 
 
@@ -115,7 +115,7 @@ def test_an_interrupted_preparation_goes_on_and_gives_the_same_file(tmp_path: Pa
 def test_another_extraction_starts_over(tmp_path: Path, change: str) -> None:
     raw = raw_dataset(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run(raw, tmp_path, small_backbone(interrupted(3)))
+        run(raw, tmp_path, small_backbone(interrupted_network(3)))
     backbone = small_backbone(weights="1" * 64) if change == "weights" else None
     if change == "images":
         Image.new("RGB", (50, 40), (1, 2, 3)).save(raw.images[0])
@@ -134,52 +134,52 @@ def test_broken_images_are_named_and_stop_the_preparation(tmp_path: Path) -> Non
 
 
 def test_broken_images_can_be_left_out_of_everything(tmp_path: Path) -> None:
-    whole = run(raw_dataset(tmp_path), tmp_path)[0]
+    complete = run(raw_dataset(tmp_path), tmp_path)[0]
     raw = raw_dataset(tmp_path)
     raw.images[3].unlink()
-    features, said, _ = run(raw, tmp_path, skip_broken=True)
+    features, messages, _ = run(raw, tmp_path, skip_broken=True)
     verify(tmp_path / "data" / "small.h5")
-    assert said == ["left out: 1 of 48 images cannot be used: 003.jpg (no such file)"]
+    assert messages == ["left out: 1 of 48 images cannot be used: 003.jpg (no such file)"]
     assert features.provenance["left_out_images"] == ["003.jpg"] and "003.jpg" not in features.image_files
-    kept = np.delete(np.arange(48), 3)
-    np.testing.assert_array_equal(features.labels, raw.labels[kept])
-    np.testing.assert_array_equal(kept[features.trainval], np.setdiff1d(raw.trainval, [3]))
-    assert features.places is not None and whole.places is not None
-    np.testing.assert_array_equal(features.places.part_regions, whole.places.part_regions[kept])
+    remaining = np.delete(np.arange(48), 3)
+    np.testing.assert_array_equal(features.labels, raw.labels[remaining])
+    np.testing.assert_array_equal(remaining[features.trainval], np.setdiff1d(raw.trainval, [3]))
+    assert features.places is not None and complete.places is not None
+    np.testing.assert_array_equal(features.places.part_regions, complete.places.part_regions[remaining])
     assert features.regions.shape[0] == 47
 
 
 def test_a_class_without_any_readable_image_leaves_the_folds(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
-    emptied = int(raw.folds[0].validation_classes[0])
-    for image in np.flatnonzero(raw.labels == emptied):
+    label = int(raw.folds[0].validation_classes[0])
+    for image in np.flatnonzero(raw.labels == label):
         raw.images[image].unlink()
-    features, said, _ = run(raw, tmp_path, skip_broken=True)
+    features, messages, _ = run(raw, tmp_path, skip_broken=True)
     assert (
-        said[-1]
-        == f"class {raw.class_names[emptied]}: no image is left to train on, so it is left out of folds and test"
+        messages[-1]
+        == f"class {raw.class_names[label]}: no image is left to train on, so it is left out of folds and test"
     )
     for before, after in zip(raw.folds, features.folds, strict=True):
         for name in ("train_classes", "validation_classes"):
-            np.testing.assert_array_equal(getattr(after, name), np.setdiff1d(getattr(before, name), [emptied]))
+            np.testing.assert_array_equal(getattr(after, name), np.setdiff1d(getattr(before, name), [label]))
 
 
 def test_a_class_that_cannot_be_trained_is_not_tested(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
-    emptied = int(raw.labels[raw.test_seen[0]])
-    for image in raw.trainval[raw.labels[raw.trainval] == emptied]:
+    label = int(raw.labels[raw.test_seen[0]])
+    for image in raw.trainval[raw.labels[raw.trainval] == label]:
         raw.images[image].unlink()
-    features, said, _ = run(raw, tmp_path, skip_broken=True)
-    assert f"class {raw.class_names[emptied]}: no image is left to train on" in said[-1]
-    assert emptied in raw.labels[raw.test_seen] and emptied not in features.labels[features.test_seen]
+    features, messages, _ = run(raw, tmp_path, skip_broken=True)
+    assert f"class {raw.class_names[label]}: no image is left to train on" in messages[-1]
+    assert label in raw.labels[raw.test_seen] and label not in features.labels[features.test_seen]
 
 
 def test_what_validation_or_the_test_lost_is_said(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
     for image in raw.test_seen:
         raw.images[image].unlink()
-    _, said, _ = run(raw, tmp_path, skip_broken=True)
-    assert said[-1] == "no image of a seen class is left to test on: T1 and U are all there is"
+    _, messages, _ = run(raw, tmp_path, skip_broken=True)
+    assert messages[-1] == "no image of a seen class is left to test on, so only T1 and U exist"
     for image in np.flatnonzero(np.isin(raw.labels, raw.folds[0].validation_classes)):
         raw.images[image].unlink(missing_ok=True)
     (tmp_path / "data" / "small.h5").unlink()
@@ -205,18 +205,18 @@ def test_grey_cmyk_and_transparent_images_are_used(tmp_path: Path) -> None:
 def test_wrong_descriptions_are_refused_before_the_extraction(tmp_path: Path) -> None:
     raw = raw_dataset(tmp_path)
     with pytest.raises(InputError, match="trainval and test_seen share"):
-        run(replace(raw, test_seen=raw.trainval), tmp_path, small_backbone(interrupted(0)))
+        run(replace(raw, test_seen=raw.trainval), tmp_path, small_backbone(interrupted_network(0)))
     with pytest.raises(InputError, match="is for real features of the preset sun"):
-        run(replace(raw, name="sun"), tmp_path, small_backbone(interrupted(0)))
+        run(replace(raw, name="sun"), tmp_path, small_backbone(interrupted_network(0)))
 
 
 def test_part_regions_are_cells_row_by_row() -> None:
     points = np.array([[[0, 0], [223, 0], [0, 223], [224, 224], [100, 40], [np.nan, np.nan], [225, 5]]], float)
-    found = part_regions(points, np.array([[224, 224]]), STRETCHED, (7, 7))
-    assert found.dtype == np.int16 and found.tolist() == [[0, 6, 42, 48, 10, -1, -1]]
+    regions = part_regions(points, np.array([[224, 224]]), STRETCHED, (7, 7))
+    assert regions.dtype == np.int16 and regions.tolist() == [[0, 6, 42, 48, 10, -1, -1]]
 
 
 def test_part_regions_follow_the_crop() -> None:
     points = np.array([[[99, 100], [100, 10], [299, 199]], [[99, 100], [100, 10], [299, 199]]], float)
-    found = part_regions(points, np.array([[400, 200], [400, 400]]), REFERENCE, (2, 3))
-    assert found.tolist() == [[-1, 0, 5], [0, 0, 2]]
+    regions = part_regions(points, np.array([[400, 200], [400, 400]]), REFERENCE, (2, 3))
+    assert regions.tolist() == [[-1, 0, 5], [0, 0, 2]]

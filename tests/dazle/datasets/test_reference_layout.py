@@ -17,14 +17,14 @@ from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "CUB127"
 
 
-def imported(folder: Path, preset: str = "cub", backbone: str | None = "test", **changes: Any) -> FeatureSet:
+def import_layout(folder: Path, preset: str = "cub", backbone: str | None = "test", **changes: Any) -> FeatureSet:
     source = write_reference(folder / "feature_map.hdf5", **changes)
     return import_reference(source, folder / "small.h5", name="small", preset=preset, backbone=backbone)
 
 
-def refused(folder: Path, message: str, preset: str = "cub", **changes: Any) -> None:
+def assert_refused(folder: Path, message: str, preset: str = "cub", **changes: Any) -> None:
     with pytest.raises(InputError, match=message) as error:
-        imported(folder, preset, **changes)
+        import_layout(folder, preset, **changes)
     assert str(error.value).startswith(str(folder / "feature_map.hdf5")) and "\n" not in str(error.value)
     assert not (folder / "small.h5").exists()
 
@@ -32,10 +32,10 @@ def refused(folder: Path, message: str, preset: str = "cub", **changes: Any) -> 
 def test_regions_become_rows_of_unit_length(tmp_path: Path) -> None:
     maps = np.random.default_rng(2).random((48, 8, 2, 3), np.float32)
     maps[5, :, 1, 2] = 0
-    features = imported(tmp_path, feature_map=maps)
+    features = import_layout(tmp_path, feature_map=maps)
     assert features.grid == (2, 3) and features.regions.shape == (48, 6, 8)
-    everything = np.arange(48)
-    regions, norms = features.regions.read(everything), features.regions.read_norms(everything)
+    images = np.arange(48)
+    regions, norms = features.regions.read(images), features.regions.read_norms(images)
     for row, column in np.ndindex(2, 3):
         restored = regions[:, row * 3 + column].astype(float) * norms[:, row * 3 + column, None]
         np.testing.assert_allclose(restored, maps[:, :, row, column], rtol=2e-3, atol=1e-4)
@@ -48,13 +48,13 @@ def test_regions_become_rows_of_unit_length(tmp_path: Path) -> None:
 def test_source_chunks_and_type_do_not_matter(tmp_path: Path, chunks: Any, dtype: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("dazle.datasets.reference_layout.BLOCK_BYTES", 5 * 4 * 6 * 8 * 4)
     maps = np.random.default_rng(2).integers(0, 9, (48, 8, 2, 3)).astype(dtype)
-    wanted = imported(tmp_path, feature_map=maps)
+    expected = import_layout(tmp_path, feature_map=maps)
     rewritten = write_reference(tmp_path / "again.hdf5")
     with h5py.File(rewritten, "r+") as file:
         del file["feature_map"]
         file.create_dataset("feature_map", data=maps, chunks=chunks)
-    found = import_reference(rewritten, tmp_path / "small.h5", name="small", preset="cub", backbone="test")
-    assert found.fingerprint == wanted.fingerprint
+    features = import_reference(rewritten, tmp_path / "small.h5", name="small", preset="cub", backbone="test")
+    assert features.fingerprint == expected.fingerprint
 
 
 def test_a_chunk_that_does_not_fit_into_memory_is_inflated_as_seldom_as_it_can_be(
@@ -74,16 +74,16 @@ def test_a_chunk_that_does_not_fit_into_memory_is_inflated_as_seldom_as_it_can_b
 def test_a_reference_file_reads_like_any_regions(tmp_path: Path) -> None:
     from dazle.datasets.reference_layout import ReferenceRegions
 
-    wanted, rows = imported(tmp_path).regions, np.array([9, 2, 9])
+    expected, rows = import_layout(tmp_path).regions, np.array([9, 2, 9])
     with h5py.File(tmp_path / "feature_map.hdf5") as file:
-        found = ReferenceRegions(file["feature_map"])
-        assert np.array_equal(found.read(rows), wanted.read(rows))
-        assert np.array_equal(found.read_norms(rows), wanted.read_norms(rows))
+        regions = ReferenceRegions(file["feature_map"])
+        assert np.array_equal(regions.read(rows), expected.read(rows))
+        assert np.array_equal(regions.read_norms(rows), expected.read_norms(rows))
 
 
 def test_the_rest_comes_over_with_classes_normalised(tmp_path: Path) -> None:
     att = np.random.default_rng(3).random((9, 5))
-    features = imported(tmp_path, att=att, trainval_loc=TRAINVAL[::-1])
+    features = import_layout(tmp_path, att=att, trainval_loc=TRAINVAL[::-1])
     np.testing.assert_allclose(features.attributes, att / np.linalg.norm(att, axis=1, keepdims=True), rtol=1e-6)
     assert features.semantics["word2vec"].shape == (5, 3) and features.original_attributes is not None
     assert np.array_equal(features.labels, LABELS) and np.array_equal(features.trainval, TRAINVAL)
@@ -98,15 +98,15 @@ def test_the_rest_comes_over_with_classes_normalised(tmp_path: Path) -> None:
 def test_negative_attributes_are_set_to_zero_on_awa2_alone(tmp_path: Path) -> None:
     att = np.random.default_rng(3).random((9, 5))
     att[[2, 4], [1, 0]] = -0.01
-    awa2 = imported(tmp_path, "awa2", att=att)
+    awa2 = import_layout(tmp_path, "awa2", att=att)
     assert awa2.provenance["negative_attributes_set_to_0"] == 2 and (awa2.attributes[[2, 4], [1, 0]] == 0).all()
-    cub = imported(tmp_path, "cub", att=att)
+    cub = import_layout(tmp_path, "cub", att=att)
     assert "negative_attributes_set_to_0" not in cub.provenance and (cub.attributes[[2, 4], [1, 0]] < 0).all()
 
 
 def test_the_leak_of_train_loc_and_val_loc_is_taken_out(tmp_path: Path) -> None:
     train, val = np.arange(24), np.arange(24, 36)  # with the test_seen images 5, 11, 17, 23 and 29, 35
-    features = imported(tmp_path, train_loc=train, val_loc=val)
+    features = import_layout(tmp_path, train_loc=train, val_loc=val)
     assert features.folds[0].train_classes.tolist() == [0, 1, 2, 3]
     assert features.folds[0].validation_classes.tolist() == [4, 5]
     assert [len(fold.validation_classes) for fold in features.folds] == [2, 2, 2]
@@ -115,7 +115,7 @@ def test_the_leak_of_train_loc_and_val_loc_is_taken_out(tmp_path: Path) -> None:
 
 
 def test_a_class_whose_images_all_leak_is_in_no_fold(tmp_path: Path) -> None:
-    features = imported(tmp_path, train_loc=np.append(np.arange(12), TEST_SEEN[-1]), val_loc=np.arange(24, 30))
+    features = import_layout(tmp_path, train_loc=np.append(np.arange(12), TEST_SEEN[-1]), val_loc=np.arange(24, 30))
     assert features.folds[0].train_classes.tolist() == [0, 1]
 
 
@@ -131,15 +131,15 @@ def test_the_backbone_comes_from_the_name_or_the_channels(
     tmp_path: Path, file_name: str, channels: int, backbone: str
 ) -> None:
     source = write_reference(tmp_path / file_name, feature_map=np.ones((48, channels, 1, 1), np.float16))
-    found = import_reference(source, tmp_path / "small.h5", name="small", preset="cub")
-    assert found.backbone == backbone
+    features = import_reference(source, tmp_path / "small.h5", name="small", preset="cub")
+    assert features.backbone == backbone
 
 
 def test_an_unknown_backbone_has_to_be_said(tmp_path: Path) -> None:
-    refused(tmp_path, "backbone of these 8 channels; give it with --backbone", backbone=None)
+    assert_refused(tmp_path, "backbone of these 8 channels; give it with --backbone", backbone=None)
 
 
-def changed(array: np.ndarray, index: Any, value: float) -> np.ndarray:
+def replaced(array: np.ndarray, index: Any, value: float) -> np.ndarray:
     copy = array.copy()
     copy[index] = value
     return copy
@@ -159,16 +159,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "index out of range": ({"test_unseen_loc": TEST_UNSEEN + 1}, "test_unseen has index 48, outside"),
     "index twice": ({"trainval_loc": np.append(TRAINVAL, 3)}, "trainval_loc names image 3 twice"),
     "index in two": ({"test_seen_loc": np.append(TEST_SEEN, 3)}, "trainval and test_seen share 1 images"),
-    "seen and unseen": ({"labels": changed(LABELS, 40, 2)}, "class 2 is in trainval and in test_unseen"),
+    "seen and unseen": ({"labels": replaced(LABELS, 40, 2)}, "class 2 is in trainval and in test_unseen"),
     "vectors too few": ({"w2v_att": np.ones((4, 3))}, r"semantics word2vec has shape \(4, 3\), not \(5, d\)"),
     "vectors nan": ({"w2v_att": np.full((5, 3), np.nan)}, "semantics word2vec is not finite"),
-    "attributes nan": ({"att": changed(np.ones((9, 5)), (6, 1), np.nan)}, "attributes of class 6"),
-    "attributes zero": ({"att": changed(np.ones((9, 5)), 6, 0)}, "attributes of class 6 have length 0"),
-    "nan in an image": ({"feature_map": changed(MAPS, (31, 2, 0, 0), np.nan)}, "image 31 is not finite"),
-    "inf in an image": ({"feature_map": changed(MAPS, (8, 7, 1, 2), -np.inf)}, "image 8 is not finite"),
-    "zero image": ({"feature_map": changed(MAPS, 9, 0)}, "image 9 is all zero; extract the image again"),
+    "attributes nan": ({"att": replaced(np.ones((9, 5)), (6, 1), np.nan)}, "attributes of class 6"),
+    "attributes zero": ({"att": replaced(np.ones((9, 5)), 6, 0)}, "attributes of class 6 have length 0"),
+    "nan in an image": ({"feature_map": replaced(MAPS, (31, 2, 0, 0), np.nan)}, "image 31 is not finite"),
+    "inf in an image": ({"feature_map": replaced(MAPS, (8, 7, 1, 2), -np.inf)}, "image 8 is not finite"),
+    "zero image": ({"feature_map": replaced(MAPS, 9, 0)}, "image 9 is all zero; extract the image again"),
     "label beyond int64": (
-        {"labels": changed(LABELS.astype("u8"), 40, 2**63)},
+        {"labels": replaced(LABELS.astype("u8"), 40, 2**63)},
         "labels has the value 9223372036854775808, larger than any index or label",
     ),
     "fold shares": ({"train_loc": TRAINVAL, "val_loc": TRAINVAL}, "train_loc and val_loc share class 0"),
@@ -182,9 +182,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_faulty_file_is_refused_in_one_line_and_nothing_is_left(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    refused(tmp_path, message, **changes)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left - {".small.h5.lock"} == {"feature_map.hdf5"}
+    assert_refused(tmp_path, message, **changes)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files - {".small.h5.lock"} == {"feature_map.hdf5"}
 
 
 def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
@@ -215,9 +215,9 @@ def test_own_semantics_are_added(tmp_path: Path) -> None:
     vectors = np.random.default_rng(4).random((5, 7))
     np.save(tmp_path / "glove.npy", vectors)
     source = write_reference(tmp_path / "a.hdf5")
-    own = {"glove": tmp_path / "glove.npy"}
+    npy_files = {"glove": tmp_path / "glove.npy"}
     features = import_reference(
-        source, tmp_path / "small.h5", name="small", preset="cub", backbone="test", semantics=own
+        source, tmp_path / "small.h5", name="small", preset="cub", backbone="test", semantics=npy_files
     )
     np.testing.assert_allclose(features.semantics["glove"], vectors, rtol=1e-6)
     assert features.provenance["semantics"] == {"glove": "glove.npy"}
@@ -225,12 +225,12 @@ def test_own_semantics_are_added(tmp_path: Path) -> None:
 
 def test_own_word_vectors_serve_where_the_file_has_none(tmp_path: Path) -> None:
     np.save(tmp_path / "words.npy", np.ones((5, 3), np.float32))
-    source, own = write_reference(tmp_path / "a.hdf5", w2v_att=None), {"word2vec": tmp_path / "words.npy"}
+    source, npy_files = write_reference(tmp_path / "a.hdf5", w2v_att=None), {"word2vec": tmp_path / "words.npy"}
     target = tmp_path / "small.h5"
-    assert import_reference(source, target, name="small", preset="cub", backbone="t", semantics=own).semantics
+    assert import_reference(source, target, name="small", preset="cub", backbone="t", semantics=npy_files).semantics
     write_reference(source)
     with pytest.raises(InputError, match="already has word2vec"):
-        import_reference(source, target, name="small", preset="cub", backbone="t", semantics=own)
+        import_reference(source, target, name="small", preset="cub", backbone="t", semantics=npy_files)
 
 
 @pytest.mark.parametrize(
@@ -290,11 +290,11 @@ def test_real_features_have_the_counts_their_owner_states(tmp_path: Path) -> Non
     if not real.exists():
         pytest.skip("no real features beside the project (../shared/data/CUB127)")
     source = tmp_path / real.name
-    with h5py.File(real) as whole, h5py.File(source, "w") as file:
-        for key in whole:
-            file[key] = whole[key][:] if key != "feature_map" else np.ones((7456, 1280, 1, 1), np.float16)
-        file["feature_map"][:40] = whole["feature_map"][:40, :, 3:4, 4:5]
-        norms = np.linalg.norm(whole["feature_map"][:40, :, 3, 4].astype(float), axis=1)
+    with h5py.File(real) as original, h5py.File(source, "w") as file:
+        for key in original:
+            file[key] = original[key][:] if key != "feature_map" else np.ones((7456, 1280, 1, 1), np.float16)
+        file["feature_map"][:40] = original["feature_map"][:40, :, 3:4, 4:5]
+        norms = np.linalg.norm(original["feature_map"][:40, :, 3, 4].astype(float), axis=1)
     features = import_reference(source, tmp_path / "cub127.h5", name="cub127", preset="cub")
     assert (len(features.labels), features.backbone) == (7456, "EfficientNet-Lite0")
     assert (len(features.trainval), len(features.test_seen), len(features.test_unseen)) == (4402, 1087, 1967)

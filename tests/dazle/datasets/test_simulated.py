@@ -11,23 +11,23 @@ from dazle.features.splits import validation_phase
 from dazle.training.dazle import Dazle
 from dazle.training.train import train
 
-features_of = cache(simulate)
-EVERY = pytest.mark.parametrize("name", SHAPES)
+cached_features = cache(simulate)
+ALL_SETS = pytest.mark.parametrize("name", SHAPES)
 
 
-@EVERY
+@ALL_SETS
 def test_the_same_features_every_time(name: str) -> None:
-    one, other = features_of(name), simulate(name)
-    everything = np.arange(len(one.labels))
-    assert np.array_equal(one.regions.read(everything), other.regions.read(everything))
-    assert one.fingerprint == other.fingerprint
-    assert one.source == "simulated"
+    first, second = cached_features(name), simulate(name)
+    images = np.arange(len(first.labels))
+    assert np.array_equal(first.regions.read(images), second.regions.read(images))
+    assert first.fingerprint == second.fingerprint
+    assert first.source == "simulated"
 
 
-@EVERY
+@ALL_SETS
 def test_another_seed_is_another_dataset(name: str) -> None:
-    assert simulate(name, 7).fingerprint != features_of(name).fingerprint
-    assert not np.array_equal(simulate(name, 7).attributes, features_of(name).attributes)
+    assert simulate(name, 7).fingerprint != cached_features(name).fingerprint
+    assert not np.array_equal(simulate(name, 7).attributes, cached_features(name).attributes)
 
 
 def test_the_fingerprint_follows_what_is_drawn_and_not_how_it_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,9 +41,9 @@ def test_the_fingerprint_follows_what_is_drawn_and_not_how_it_is_trained_on(monk
     assert fingerprint("cub") != before
 
 
-@EVERY
+@ALL_SETS
 def test_shaped_as_said(name: str) -> None:
-    shape, features = SHAPES[name], features_of(name)
+    shape, features = SHAPES[name], cached_features(name)
     assert features.regions.shape == (shape.images, shape.grid[0] * shape.grid[1], shape.channels)
     assert len(features.seen_classes) == shape.seen
     assert len(features.unseen_classes) == shape.unseen
@@ -60,24 +60,24 @@ def test_each_set_keeps_what_makes_the_real_one_hard() -> None:
     assert max(SHAPES, key=lambda name: SHAPES[name].attributes) == "deepfashion"
 
 
-@EVERY
+@ALL_SETS
 def test_a_present_attribute_is_where_its_prototype_is(name: str) -> None:
     """At its place an image looks more like the attribute's prototype than it does elsewhere, most of the time."""
-    features = features_of(name)
+    features = cached_features(name)
     shape = SHAPES[name]
     random = np.random.default_rng(simulated.stream("simulated", name, simulated.REPORTED_SEED))
     prototypes = simulated._World(shape, random).prototypes
     images = features.test_unseen
-    likeness = features.regions.read(images).astype(float) @ np.maximum(prototypes, 0).T
+    similarity = features.regions.read(images).astype(float) @ np.maximum(prototypes, 0).T
     assert features.places is not None
     places = features.places.part_regions[images]
     image, attribute = np.nonzero(places >= 0)
-    found = likeness[image, :, attribute].argmax(axis=1) == places[image, attribute]
+    is_nearest = similarity[image, :, attribute].argmax(axis=1) == places[image, attribute]
     chance = 1 / features.regions.shape[1]
-    assert found.mean() > 4 * chance
+    assert is_nearest.mean() > 4 * chance
 
 
-@EVERY
+@ALL_SETS
 def test_the_full_model_is_neither_lost_nor_done_on_the_seeds_that_set_the_constants(name: str) -> None:
     """The rule by which the constants were frozen: validation S and U of the best epoch between 40 and 80."""
     assert simulated.REPORTED_SEED not in simulated.CONSTANTS_FROM

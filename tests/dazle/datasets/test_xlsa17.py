@@ -1,4 +1,4 @@
-"""What the three readers share: a good archive is read right, a broken one is refused in one line that says where."""
+"""The common reader of xlsa17: a good archive is read right, a broken one is refused in one line that says where."""
 
 import shutil
 from dataclasses import replace
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dazle.datasets import awa2, cub, sun
-from dazle.datasets.raw import RawDataset, without
-from dazle.datasets.xlsa17 import read_splits
+from dazle.datasets.raw import RawDataset, drop_images
+from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import CLASSES, FOLDS, ROWS, Archive, cells, column, make_archive, write_mats
 from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, TRAINVAL
@@ -21,22 +21,22 @@ SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    """A good SUN; tests that break something take a splits folder of their own from `with_splits`."""
+    """A good SUN; tests that break something take a splits folder of their own from `copy_splits`."""
     return make_archive(tmp_path_factory.mktemp("scenes"), "sun")
 
 
-def with_splits(archive: Archive, folder: Path, **changes: Any) -> Archive:
-    own = replace(archive, splits=folder / "splits")
-    shutil.copytree(archive.splits, own.splits)
-    write_mats(own, **changes)
-    return own
+def copy_splits(archive: Archive, folder: Path, **changes: Any) -> Archive:
+    copied = replace(archive, splits=folder / "splits")
+    shutil.copytree(archive.splits, copied.splits)
+    write_mats(copied, **changes)
+    return copied
 
 
 def read(archive: Archive, images: Path | None = None) -> RawDataset:
     return READERS[archive.preset](images or archive.images, archive.splits, name="small")
 
 
-def noted(raw: RawDataset, text: str) -> bool:
+def has_note(raw: RawDataset, text: str) -> bool:
     return any(text in note for note in raw.notes)
 
 
@@ -47,17 +47,17 @@ def test_everything_is_read(tmp_path: Path, preset: str) -> None:
     assert raw.images == tuple(archive.image(row) for row in range(48)) and raw.image_files == archive.names
     np.testing.assert_array_equal(raw.labels, ROWS[LABELS])
     assert [raw.class_names[label] for label in raw.labels] == [CLASSES[preset][label] for label in LABELS]
-    for key, wanted in (("trainval", TRAINVAL), ("test_seen", TEST_SEEN), ("test_unseen", TEST_UNSEEN)):
-        np.testing.assert_array_equal(getattr(raw, key), wanted)
+    for key, expected in (("trainval", TRAINVAL), ("test_seen", TEST_SEEN), ("test_unseen", TEST_UNSEEN)):
+        np.testing.assert_array_equal(getattr(raw, key), expected)
     for fold, (train, validation) in zip(raw.folds, FOLDS, strict=True):
         np.testing.assert_array_equal(fold.train_classes, np.sort(ROWS[train]))
         np.testing.assert_array_equal(fold.validation_classes, np.sort(ROWS[validation]))
     assert raw.attributes.dtype == np.float32 and raw.attributes.shape == (9, 5) and (raw.attributes >= 0).all()
     np.testing.assert_allclose(np.linalg.norm(raw.attributes, axis=1), 1, rtol=1e-6)
     assert raw.original_attributes is not None and len(raw.attribute_names) == 5
-    assert noted(raw, "6 test images taken out, 20 and 10 images are left")
-    assert noted(raw, "every image lies in the folder of its label's class")
-    assert noted(raw, "not the published counts (images ") and noted(raw, "class folds: 3 of the class lists")
+    assert has_note(raw, "6 test images taken out, 20 and 10 images are left")
+    assert has_note(raw, "every image lies in the folder of its label's class")
+    assert has_note(raw, "not the published counts (images ") and has_note(raw, "class folds: 3 of the class lists")
     assert raw.provenance["leak_taken_out"] == 6 and raw.provenance["split"] == "proposed"
     assert not any("\n" in note for note in raw.notes)
 
@@ -72,47 +72,47 @@ def test_the_folder_above_and_the_folder_of_images_serve_too(tmp_path: Path, pre
 
 
 def test_the_class_lists_serve_where_train_loc_and_val_loc_are_missing(scenes: Archive, tmp_path: Path) -> None:
-    archive = with_splits(scenes, tmp_path, train_loc=None)
+    archive = copy_splits(scenes, tmp_path, train_loc=None)
     raw = read(archive)
     np.testing.assert_array_equal(raw.folds[0].validation_classes, np.sort(ROWS[[4, 5]]))
-    assert noted(raw, "not in this copy") and "leak_taken_out" not in raw.provenance
+    assert has_note(raw, "not in this copy") and "leak_taken_out" not in raw.provenance
 
 
 def test_without_class_lists_fold_1_is_that_of_train_loc_and_the_others_are_drawn(
     scenes: Archive, tmp_path: Path
 ) -> None:
-    archive = with_splits(scenes, tmp_path)
+    archive = copy_splits(scenes, tmp_path)
     for file in archive.splits.glob("*classes[123].txt"):
         file.unlink()
     raw = read(archive)
     np.testing.assert_array_equal(raw.folds[0].validation_classes, np.sort(ROWS[[4, 5]]))
-    assert len(raw.folds) == 3 and noted(raw, "no class lists, fold 1 of train_loc and val_loc, 2 drawn")
+    assert len(raw.folds) == 3 and has_note(raw, "no class lists, fold 1 of train_loc and val_loc, 2 drawn")
     write_mats(archive, val_loc=None)
-    assert len(read(archive).folds) == 3 and noted(read(archive), "class folds: no class lists, 3 drawn")
+    assert len(read(archive).folds) == 3 and has_note(read(archive), "class folds: no class lists, 3 drawn")
 
 
 def test_a_fold_that_contradicts_its_lists_is_that_of_the_images(scenes: Archive, tmp_path: Path) -> None:
     train = column(np.setdiff1d(np.arange(36), LABELS.searchsorted([1, 2]) + np.arange(6)[:, None]))
-    archive = with_splits(scenes, tmp_path, train_loc=train, val_loc=column(np.arange(6, 18)))
+    archive = copy_splits(scenes, tmp_path, train_loc=train, val_loc=column(np.arange(6, 18)))
     raw = read(archive)
     np.testing.assert_array_equal(raw.folds[0].validation_classes, np.sort(ROWS[[1, 2]]))
-    assert noted(raw, "fold 1 of train_loc and val_loc, which differ from its lists")
+    assert has_note(raw, "fold 1 of train_loc and val_loc, which differ from its lists")
 
 
 def test_lists_of_a_subset_may_leave_classes_out(scenes: Archive, tmp_path: Path) -> None:
-    archive = with_splits(scenes, tmp_path)
+    archive = copy_splits(scenes, tmp_path)
     (archive.splits / "trainclasses2.txt").write_text("cavern_indoor\r\nlean-to\r\n")
     np.testing.assert_array_equal(read(archive).folds[1].train_classes, np.sort(ROWS[[3, 4]]))
 
 
 def test_word_vectors_beside_the_archives_are_taken(scenes: Archive, tmp_path: Path) -> None:
-    archive = with_splits(scenes, tmp_path)
-    assert read(archive).semantics == {} and noted(read(archive), "semantics: none")
+    archive = copy_splits(scenes, tmp_path)
+    assert read(archive).semantics == {} and has_note(read(archive), "semantics: none")
     vectors = np.random.default_rng(0).random((5, 3))
     np.save(tmp_path / "word_vectors.npy", vectors)
     np.testing.assert_allclose(read(archive).semantics["word2vec"], vectors, rtol=1e-6)
     np.save(archive.splits / "w2v.npy", vectors[:4])
-    assert read(archive).semantics == {} and noted(read(archive), "w2v.npy has 4 rows, not one for each of the 5")
+    assert read(archive).semantics == {} and has_note(read(archive), "w2v.npy has 4 rows, not one for each of the 5")
     (archive.splits / "w2v.npy").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"w2v\.npy: not a \.npy file of numbers"):
         read(archive)
@@ -120,19 +120,19 @@ def test_word_vectors_beside_the_archives_are_taken(scenes: Archive, tmp_path: P
 
 def test_broken_images_are_left_out_of_everything(tmp_path: Path) -> None:
     raw = read(make_archive(tmp_path, "cub"))
-    left = without(raw, [0, 5, 47])
-    assert len(left.images) == len(left.labels) == len(left.image_files) == 45
-    kept = [row for row in range(48) if row not in (0, 5, 47)]
+    remaining = drop_images(raw, [0, 5, 47])
+    assert len(remaining.images) == len(remaining.labels) == len(remaining.image_files) == 45
+    rows = [row for row in range(48) if row not in (0, 5, 47)]
     for key in ("trainval", "test_seen", "test_unseen"):
-        names = [raw.image_files[row] for row in getattr(raw, key) if row in kept]
-        assert [left.image_files[row] for row in getattr(left, key)] == names
-    assert raw.key_points is not None and left.key_points is not None
-    np.testing.assert_array_equal(left.key_points.points, raw.key_points.points[kept])
-    np.testing.assert_array_equal(left.key_points.present, raw.key_points.present[kept])
-    np.testing.assert_array_equal(left.labels, raw.labels[kept])
+        names = [raw.image_files[row] for row in getattr(raw, key) if row in rows]
+        assert [remaining.image_files[row] for row in getattr(remaining, key)] == names
+    assert raw.key_points is not None and remaining.key_points is not None
+    np.testing.assert_array_equal(remaining.key_points.points, raw.key_points.points[rows])
+    np.testing.assert_array_equal(remaining.key_points.present, raw.key_points.present[rows])
+    np.testing.assert_array_equal(remaining.labels, raw.labels[rows])
 
 
-def swapped(*, rows: tuple[int, int]) -> np.ndarray:
+def swapped_names(*, rows: tuple[int, int]) -> np.ndarray:
     order = np.array(CLASSES["sun"])[np.argsort(ROWS)]
     order[list(rows)] = order[list(rows[::-1])]
     return cells(order)
@@ -180,7 +180,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"labels": column(np.append(ROWS[LABELS[:-1]], ROWS[6]))},
         r"image 48, t/theater/indoor_round/image_0047\.jpg, is labelled airlock \(1 such images\)",
     ),
-    "swapped classes": ({"allclasses_names": swapped(rows=(0, 1))}, r"allclasses\.txt: not the classes of allclasses"),
+    "swapped classes": ({"allclasses_names": swapped_names(rows=(0, 1))}, r"allclasses\.txt: not the classes of allclasses"),
     "strange train_loc": ({"train_loc": column(np.append(np.arange(24), 60))}, "image 61, which is in no split"),
     "train_loc shares": ({"val_loc": column(np.arange(18, 36))}, "train_loc and val_loc share the class cavern_indoor"),
     "path upwards": ({"image_files": cells(["/images/../../x.jpg"] * 48)}, "not the path of an image"),
@@ -191,14 +191,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_broken_archive_is_refused_in_one_line(
     scenes: Archive, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    archive = with_splits(scenes, tmp_path, **changes)
+    archive = copy_splits(scenes, tmp_path, **changes)
     with pytest.raises(InputError, match=message) as error:
         read(archive)
     assert str(error.value).startswith(str(archive.splits)) and "\n" not in str(error.value)
 
 
 def test_swapped_classes_are_found_by_the_folders_too(scenes: Archive, tmp_path: Path) -> None:
-    archive = with_splits(scenes, tmp_path, allclasses_names=swapped(rows=(0, 1)))
+    archive = copy_splits(scenes, tmp_path, allclasses_names=swapped_names(rows=(0, 1)))
     (archive.splits / "allclasses.txt").unlink()
     with pytest.raises(InputError, match=r"is labelled .* \(12 such images\); allclasses_names and labels differ"):
         read(archive)
@@ -209,7 +209,7 @@ def test_folders_that_name_no_class_are_said(tmp_path: Path) -> None:
     shutil.move(archive.images / "JPEGImages" / "bat", archive.images / "JPEGImages" / "chiroptera")
     files = [f"/data/JPEGImages/{name.replace('bat/', 'chiroptera/')}" for name in archive.names]
     write_mats(archive, image_files=cells(files))
-    assert noted(read(archive), "6 images lie in folders that name no class")
+    assert has_note(read(archive), "6 images lie in folders that name no class")
 
 
 def test_the_wrong_folder_is_named(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ LISTS = {
 def test_class_lists_must_agree_with_the_splits(
     scenes: Archive, tmp_path: Path, file: str, text: str, message: str
 ) -> None:
-    archive = with_splits(scenes, tmp_path)
+    archive = copy_splits(scenes, tmp_path)
     (archive.splits / file).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match=message) as error:
         read(archive)
@@ -255,7 +255,7 @@ def test_class_lists_must_agree_with_the_splits(
 
 @pytest.mark.parametrize("file", ["att_splits.mat", "res101.mat"])
 def test_a_file_cut_short_is_refused(scenes: Archive, tmp_path: Path, file: str) -> None:
-    archive = with_splits(scenes, tmp_path)
+    archive = copy_splits(scenes, tmp_path)
     path = archive.splits / file
     content = path.read_bytes()
     for length in range(0, len(content) - 1, max(1, len(content) // 60)):
@@ -269,7 +269,7 @@ def test_a_file_cut_short_is_refused(scenes: Archive, tmp_path: Path, file: str)
 
 
 def test_the_newer_format_of_matlab_is_named(scenes: Archive, tmp_path: Path) -> None:
-    archive = with_splits(scenes, tmp_path)
+    archive = copy_splits(scenes, tmp_path)
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     (archive.splits / "res101.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(512))
     with pytest.raises(InputError, match=r"res101\.mat: not in MATLAB's format 5 to 7; save it again with -v7"):

@@ -130,8 +130,8 @@ def test_a_pickle_that_runs_code_is_not_run(published: Path, tmp_path: Path, mon
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet1O1", "backbone 'resnet1O1' is not known; did you mean resnet101?"),
-        ("zzz", "backbone 'zzz' is not known; use resnet101, efficientnet-lite0 or a classifier of torchvision"),
+        ("resnet1O1", "unknown backbone 'resnet1O1'; the nearest is 'resnet101'"),
+        ("zzz", "unknown backbone 'zzz'; there are efficientnet-lite0, alexnet, "),
         ("vit_b_32", "backbone vit_b_32: has no grid before its pooling"),
     ],
 )

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 
 from ablations.variants import VARIANTS
-from reports.analysis.claims import Claim, Verdict, claims, ledger, lost
+from reports.analysis.claims import Claim, ClaimVerdict, claim_verdicts, claims, lost_verdicts
 from reports.analysis.published import published
 from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import PairedDifference
-from reports.tables.ledger import ledger_table, summary
+from reports.tables.claims_table import claims_summary, claims_table
 from reports.writers import markdown
-from tests.reports.made_records import REAL, cell, failed, rows
+from tests.reports.made_records import REAL, failed, rows
 
 BASE = (50.0, 54.0, 52.0, 53.0, 51.0, 52.0)
 CUB127 = REAL | {"dataset": "cub127", "published_counts": False, "backbone": "EfficientNet-Lite0"}
@@ -28,12 +28,13 @@ def results(**variants: list[float]) -> list[DatasetResults]:
 
 def of(about: dict, **variants: list[float]) -> list[DatasetResults]:
     cells = [row for name, values in variants.items() for row in rows(name.replace("_", "-"), values, **about)]
-    return list(DatasetResults.of(pd.DataFrame(cells)))
+    return list(DatasetResults.per_dataset(pd.DataFrame(cells)))
 
 
-def verdict(every: list[DatasetResults], name: str) -> Verdict:
-    (found,) = [each for each in ledger(every) if each.claim.name == name and each.dataset == every[0].name]
-    return found
+def verdict(datasets: list[DatasetResults], name: str) -> ClaimVerdict:
+    verdicts = claim_verdicts(datasets)
+    (only,) = [each for each in verdicts if each.claim.name == name and each.dataset == datasets[0].name]
+    return only
 
 
 DENSE, NOTHING = "dense-beats-none-calibrated", "attribute-attention-adds-nothing"
@@ -45,14 +46,15 @@ DENSE, NOTHING = "dense-beats-none-calibrated", "attribute-attention-adds-nothin
         ((5, 6, 7, 5, 6, 7), "supported"),
         ((-5, -6, -7, -5, -6, -7), "contradicted"),
         ((5, -6, 7, -5, 6, -7), "undecided"),
-        ((0, 0, 0, 0, 0, 0), "undecided"),
-        ((1, 1, 1, 1, 1, 1), "supported"),
+        ((0, 0, 0, 0, 0, 0), "no verdict"),
+        ((1, 1, 1, 1, 1, 1), "no verdict"),
+        ((0.1, 0.1), "no verdict"),
     ],
 )
 def test_a_directed_claim(steps: tuple[float, ...], word: str) -> None:
     found = verdict(results(dense_calibrated=plus(*steps), uniform_calibrated=list(BASE)), DENSE)
     assert (found.word, found.holds) == (word, word == "supported")
-    assert found.effect.mean == pytest.approx(sum(steps) / 6)
+    assert found.effect.mean == pytest.approx(sum(steps) / len(steps))
     assert found.key == f"{DENSE} on cub127"
 
 
@@ -64,6 +66,7 @@ def test_a_directed_claim(steps: tuple[float, ...], word: str) -> None:
         ((0.8, 0.9, 1.0, 1.1, 0.9, 0.8), "undecided"),  # an effect, of which it is open whether it is below 1
         ((3.0, 3.1, 2.9, 3.0, 3.2, 3.1), "contradicted"),
         ((-3.0, -3.1, -2.9, -3.0, -3.2, -3.1), "contradicted"),
+        ((0.0, 0.0, 0.0), "no verdict"),  # equal values of a few seeds are no proof that nothing is added
     ],
 )
 def test_a_claim_of_nothing_needs_its_margin(steps: tuple[float, ...], word: str) -> None:
@@ -72,9 +75,9 @@ def test_a_claim_of_nothing_needs_its_margin(steps: tuple[float, ...], word: str
 
 def test_a_claim_below_zero_is_the_mirror_image() -> None:
     claim = replace(claims()[0], direction="below")
-    assert claim.judge(PairedDifference(-2.0, -3.0, -1.0, 6, 0.01)) == "supported"
-    assert claim.judge(PairedDifference(2.0, 1.0, 3.0, 6, 0.01)) == "contradicted"
-    assert claim.judge(PairedDifference(0.0, -1.0, 1.0, 6, 0.9)) == "undecided"
+    assert claim.decide(PairedDifference(-2.0, -3.0, -1.0, 6, 0.01)) == "supported"
+    assert claim.decide(PairedDifference(2.0, 1.0, 3.0, 6, 0.01)) == "contradicted"
+    assert claim.decide(PairedDifference(0.0, -1.0, 1.0, 6, 0.9)) == "undecided"
 
 
 def test_undecided_with_few_seeds_says_what_ranks_could_not_say() -> None:
@@ -85,51 +88,51 @@ def test_undecided_with_few_seeds_says_what_ranks_could_not_say() -> None:
 
 
 def test_equal_differences_say_so() -> None:
-    found = verdict(results(dense_calibrated=plus(0, 0, 0), uniform_calibrated=list(BASE[:3])), DENSE)
-    assert (found.word, found.note) == ("undecided", "all 3 differences are equal")
+    for step in (0, 0.1):
+        found = verdict(results(dense_calibrated=plus(step, step, step), uniform_calibrated=list(BASE[:3])), DENSE)
+        assert (found.word, found.note) == ("no verdict", "all 3 differences are equal: no spread over seeds")
+        assert (found.effect.low, found.effect.high, found.effect.p) == (None, None, None)
 
 
 def test_one_seed_decides_nothing() -> None:
     found = verdict(results(dense_calibrated=[60.0], uniform_calibrated=[50.0]), DENSE)
-    assert (found.word, found.effect.mean, found.note) == ("undecided", 10.0, "one seed: no interval")
-    counts = CUB127 | {"class_images": [20] * 8, "class_seen": [True] * 4 + [False] * 4}
-    frame = pd.DataFrame([cell("dense-calibrated", 0, 60.0, **counts), cell("uniform-calibrated", 0, 50.0, **counts)])
-    for record, correct in zip(frame["test"], ([18, 17, 18, 19] * 2, [1, 2, 3, 2] * 2), strict=True):
-        record[0]["correct"] = correct
-    found = verdict(list(DatasetResults.of(frame)), DENSE)
-    assert found.effect.low is not None and found.effect.low > 0
-    assert found.word == "undecided" and "over classes decides nothing" in found.note
+    assert (found.word, found.effect.mean, found.note) == ("no verdict", 10.0, "one seed: no interval")
 
 
 def test_simulated_records_support_nothing() -> None:
     about = {"dataset": "cub"}
     up = verdict(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])), DENSE)
     assert (up.word, up.holds) == ("by construction", True)
-    for steps, word in (((-5, -6, -7), "not by construction"), ((5, -6, 7), "undecided"), ((5,), "undecided")):
+    for steps, word in (((-5, -6, -7), "not by construction"), ((5, -6, 7), "undecided"), ((5,), "no verdict")):
         other = verdict(of(about, dense_calibrated=plus(*steps), uniform_calibrated=list(BASE[: len(steps)])), DENSE)
         assert (other.word, other.holds) == (word, False)
-    words = {each.word for each in ledger(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))}
+    words = {
+        each.word
+        for each in claim_verdicts(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+    }
     assert words == {"by construction", "not run"}
 
 
 def test_what_was_not_run_says_why() -> None:
     every = results(dazle=plus(5, 6, 7))
     assert verdict(every, DENSE).note == "not in this run: dense-calibrated, uniform-calibrated"
-    sun = next(each for each in ledger(every) if each.dataset == "sun")
+    sun = next(each for each in claim_verdicts(every) if each.dataset == "sun")
     assert (sun.word, sun.source, sun.note) == ("not run", "", "no features of sun in this run")
     frame = pd.DataFrame([failed(v, 0, **CUB127) for v in ("dense-calibrated", "uniform-calibrated")])
-    found = verdict(list(DatasetResults.of(frame)), DENSE)
+    found = verdict(list(DatasetResults.per_dataset(frame)), DENSE)
     assert (found.word, found.note) == ("not run", "no seed that both rows have finished")
 
 
 def test_a_claim_that_held_and_does_not_any_more_is_lost() -> None:
-    held = ledger(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+    held = claim_verdicts(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
     accepted = {each.key: each.word for each in held}
-    assert lost(accepted, held) == []
-    worse = ledger(results(dense_calibrated=plus(5, -6, 7), uniform_calibrated=list(BASE[:3])))
-    assert [each.key for each in lost(accepted, worse)] == [f"{DENSE} on cub127"]
-    assert lost({each.key: each.word for each in worse}, held) == []
-    assert lost(accepted, ledger(results(dazle=list(BASE)))) == []
+    assert lost_verdicts(accepted, held) == []
+    worse = claim_verdicts(results(dense_calibrated=plus(5, -6, 7), uniform_calibrated=list(BASE[:3])))
+    assert [each.key for each in lost_verdicts(accepted, worse)] == [f"{DENSE} on cub127"]
+    assert lost_verdicts({each.key: each.word for each in worse}, held) == []
+    assert lost_verdicts(accepted, claim_verdicts(results(dazle=list(BASE)))) == []
+    equal = claim_verdicts(results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3])))
+    assert [each.word for each in lost_verdicts(accepted, equal)] == ["no verdict"]
 
 
 def test_every_claim_is_about_rows_and_datasets_that_exist() -> None:
@@ -151,21 +154,21 @@ def test_the_paper_claims_what_its_own_table_says(claim: Claim) -> None:
             continue
         values = [getattr(row, claim.metric) for row in (first, second)]
         effect = values[0] - values[1]
-        assert claim.judge(PairedDifference(effect, effect, effect, 2, None)) == "supported", preset
+        assert claim.decide(PairedDifference(effect, effect, effect, 2, None)) == "supported", preset
         assert f"{values[0]}" in claim.source and f"{values[1]}" in claim.source
 
 
-def test_the_ledger_is_a_table_that_names_the_dataset_itself() -> None:
+def test_the_table_of_claims_names_the_dataset_itself() -> None:
     every = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
-    text = markdown.render(ledger_table(ledger(every), every))
+    text = markdown.render(claims_table(claim_verdicts(every), every))
     line = next(line for line in text.splitlines() if "cub127 " in line and "both calibrated" in line)
     assert "+6.0 [+3.5, +8.5]" in line and "supported" in line and "supplement, Table 1" in line
     assert "EfficientNet-Lite0" in text and "SIMULATED" not in text
 
 
-def test_the_summary_is_three_sentences_that_the_ledger_supports() -> None:
+def test_the_summary_is_three_sentences_that_the_verdicts_support() -> None:
     every = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]), dazle=plus(3, 4, 4.5))
-    first, second, third = summary(ledger(every), every)
+    first, second, third = claims_summary(claim_verdicts(every), every)
     assert first.startswith(
         "On real features of cub127 (honest protocol), 2 times a claim of the paper could be tested on a dataset; "
         "1 is supported (Dense"
@@ -175,15 +178,22 @@ def test_the_summary_is_three_sentences_that_the_ledger_supports() -> None:
     assert "could not be tested, for want of rows or features" in third
 
 
+def test_the_summary_counts_claims_without_verdict() -> None:
+    every = results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3]))
+    first, second, _ = claims_summary(claim_verdicts(every), every)
+    assert "1 times a claim of the paper could be tested on a dataset; none is supported." in first
+    assert second == ("None is contradicted, and none is undecided; 1 has no verdict, without spread over seeds.")
+
+
 def test_the_summary_of_simulated_records_claims_nothing() -> None:
     every = of({"dataset": "cub"}, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
-    text = " ".join(summary(ledger(every), every))
+    text = " ".join(claims_summary(claim_verdicts(every), every))
     assert "SIMULATED" in text and "holds by construction" in text and "says anything about photographs" in text
     assert "supported" not in text and "contradicted" not in text
 
 
 def test_the_summary_of_a_run_that_tests_nothing_says_so() -> None:
     every = results(dazle=list(BASE))
-    first, second, third = summary(ledger(every), every)
+    first, second, third = claims_summary(claim_verdicts(every), every)
     assert "no claim of the paper could be tested" in first and second == "So nothing is said of them."
-    assert third.startswith(f"{len(ledger(every))} times a claim could not be tested")
+    assert third.startswith(f"{len(claim_verdicts(every))} times a claim could not be tested")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.analysis.protocols import Honest, Last, Oracle, Protocol, results, select
+from reports.analysis.protocols import Honest, Last, Oracle, Protocol, result_rows, select
 
 
 def curve(*h, **more):
@@ -95,7 +95,7 @@ def test_an_unknown_protocol_is_refused():
 
 def test_results_have_a_row_a_cell_and_protocol():
     frame = cells({"test": curve(7, 3)}, {"seed": 1, "status": "failed"})
-    table = results(frame)
+    table = result_rows(frame)
     header, honest, last, oracle, *failed = table.to_csv(index=False).splitlines()
     assert header.startswith("variant,dataset,source,seed,protocol,epoch,S,U,H,T1,AUSUC,status")
     assert honest.startswith("dazle,cub,simulated,0,honest,,,,,,,done")

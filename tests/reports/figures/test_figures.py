@@ -9,20 +9,20 @@ import pytest
 
 from reports.analysis.results import DatasetResults
 from reports.figures import style
-from reports.figures.cost import cost, named
+from reports.figures.cost import cost, rows_to_name
 from reports.figures.curves import curves
 from reports.figures.drawing import draw
 from reports.figures.forest import forest
 from reports.figures.seen_unseen import mean_curve, seen_unseen
-from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, rows
+from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, point, rows
 
 TRACE = [(80.0, 0.0), (60.0, 40.0), (0.0, 50.0)]
 
 
 def with_traces(frame: pd.DataFrame) -> pd.DataFrame:
     for record in frame.to_dict("records"):
-        for point in record["test"]:
-            point["seen_unseen"] = TRACE
+        for each in record["test"]:
+            each["seen_unseen"] = TRACE
     return frame
 
 
@@ -68,6 +68,12 @@ def test_the_forest_shows_the_paired_interval(monkeypatch):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["uniform-calibrated"]
 
 
+def test_equal_differences_have_a_hollow_mark_and_no_bar(monkeypatch):
+    axes = drawn(forest, pd.DataFrame(rows("dazle", [60.0, 62.0]) + rows("up", [60.1, 62.1])), monkeypatch)
+    _, mark = axes.lines
+    assert list(mark.get_xdata()) == [pytest.approx(0.1)] and mark.get_markerfacecolor() == "white"
+
+
 def test_one_wide_interval_does_not_shrink_the_forest(monkeypatch):
     records = rows("dazle", [60.0, 60.0, 60.0])
     for number in range(10):
@@ -90,6 +96,17 @@ def test_curves_mark_the_chosen_and_the_oracle_epoch(monkeypatch):
     chosen, oracle = marks["chosen on validation"], marks["oracle: best on test"]
     assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([1.0], [60.0])
     assert (list(oracle.get_xdata()), list(oracle.get_ydata())) == ([2.0], [65.0])
+
+
+def test_validation_folds_of_unequal_length_are_averaged_by_fraction_of_the_schedule(monkeypatch):
+    # A fold with fewer batches and `evaluate_every` has fewer points; honest selection pairs them by fraction, too.
+    folds = [
+        [point(h, (i + 1) / len(fold)) for i, h in enumerate(fold)] for fold in ((10.0, 20.0, 60.0, 40.0), (30.0, 50.0))
+    ]
+    axes = drawn(curves, pd.DataFrame([cell("dazle", 0, 60.0) | {"validation": folds}]), monkeypatch)
+    (validation,) = [line for line in axes.lines if line.get_label() == "validation"]
+    assert list(validation.get_xdata()) == [0.5, 1.0, 1.5, 2.0]
+    assert list(validation.get_ydata()) == [20.0, 25.0, 45.0, 45.0]
 
 
 def test_curves_of_several_seeds_are_averaged_from_axis_to_axis():
@@ -120,7 +137,7 @@ def test_cost_names_what_nothing_beats():
     points = pd.DataFrame(
         {"H": [60.0, 61.0, 50.0, 40.0], "cost": [1.0, 0.9, 0.5, 0.6]}, index=["dazle", "better", "cheap", "beaten"]
     )
-    assert named(points) == ["dazle", "better", "cheap"]
+    assert rows_to_name(points) == ["dazle", "better", "cheap"]
 
 
 def test_cost_is_relative_to_the_full_model(monkeypatch):

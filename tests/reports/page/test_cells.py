@@ -45,3 +45,11 @@ def test_curves_are_columns_and_keep_points_that_lie_close_together() -> None:
     (drawn,) = cell_data(pd.DataFrame([one]), "last")["cells"][0]["curves"]
     assert drawn["name"] == "test" and drawn["epoch"] == [0.005, 0.01]
     assert (drawn["H"], drawn["S"], drawn["loss"]) == ([33.3, 44.4], [38.3, None], [3.0, 1.5])
+
+
+def test_folds_of_unequal_length_keep_their_own_points() -> None:
+    folds = [[point(epoch, 40.0 + epoch, 4) for epoch in range(1, 5)], [point(epoch, 50.0, 2) for epoch in (1, 2)]]
+    one = cell("dazle", "cub", 0, validation=folds)
+    drawn = cell_data(pd.DataFrame([one]), "honest")["cells"][0]["curves"]
+    assert [curve["name"] for curve in drawn] == ["validation, fold 1", "validation, fold 2", "test"]
+    assert [curve["epoch"] for curve in drawn[:2]] == [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0]]

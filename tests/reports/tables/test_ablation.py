@@ -7,17 +7,16 @@ from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import paired_difference
 from reports.table import DASH, Cell, Column, Mark, Table
 from reports.tables.ablation import ablation_table
-from reports.tables.captions import OVER_CLASSES
 from reports.writers import markdown
 from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, point, rows
 
 
 def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str, dict[str, str]]]:
-    (results,) = DatasetResults.of(frame)
+    (results,) = DatasetResults.per_dataset(frame)
     table = ablation_table(results, protocol)
     titles = [column.title for column in table.columns]
     shown = {
-        row.key: [c.shown(column) for c, column in zip(row.cells, table.columns, strict=True)] for row in table.rows
+        row.key: [c.format(column) for c, column in zip(row.cells, table.columns, strict=True)] for row in table.rows
     }
     return table, {key: dict(zip(titles, cells, strict=True)) for key, cells in shown.items()}
 
@@ -99,17 +98,6 @@ def test_ranks_that_cannot_reach_5_percent_are_said_so() -> None:
     assert not any("By ranks" in note for note in only(many)[0].notes)
 
 
-def test_from_ten_seeds_on_there_is_a_bootstrap_too() -> None:
-    few, many = [50.0, 52.0, 51.0] * 3, [50.0, 52.0, 51.0] * 4
-    for values, there in ((few, False), (many, True)):
-        better = [value + step % 4 for step, value in enumerate(values)]
-        table, _ = only(pd.DataFrame(rows("dazle", values) + rows("x", better)))
-        assert ("ΔH BCa" in [column.name for column in table.columns]) == there
-    paired, bootstrap = cell_of(table, "x", "ΔH"), cell_of(table, "x", "ΔH BCa")
-    assert bootstrap.low is not None and paired.low is not None and paired.low < bootstrap.low < bootstrap.value
-    assert cell_of(table, "dazle", "ΔH BCa").text == ""
-
-
 def test_other_protocols_carry_their_names() -> None:
     assert "nothing selected" in only(ablation(), "last")[0].caption
     table, shown = only(ablation(), "oracle")
@@ -149,22 +137,18 @@ def test_one_seed_has_neither_spread_nor_interval_nor_test() -> None:
     assert "p" not in shown["dazle"] and "1 seed, so no spread" in table.caption
 
 
-def test_one_seed_with_counts_has_an_interval_over_classes() -> None:
-    counts = {"class_images": [20] * 8, "class_seen": [True] * 4 + [False] * 4}
-    frame = pd.DataFrame([cell("dazle", 0, 60.0, **counts), cell("uniform", 0, 50.0, **counts)])
-    for record, correct in zip(frame["test"], ([12, 13, 14, 15] * 2, [11, 10, 12, 9] * 2), strict=True):
-        record[0]["correct"] = correct
-    difference = cell_of(only(frame)[0], "uniform", "ΔH")
-    assert difference.low is not None and difference.high is not None and difference.low < difference.high < 0
-    assert difference.notes == (OVER_CLASSES,)
-
-
 def test_equal_variants_differ_by_nothing_and_are_not_tested() -> None:
     frame = pd.concat([ablation(), pd.DataFrame(rows("twin", [60.0, 62.0, 64.0]))])
     table, shown = only(frame)
-    assert shown["twin"]["ΔH"] == "0.0 [0.0, 0.0]" and shown["twin"]["p"] == DASH
+    assert shown["twin"]["ΔH"] == "0.0" and shown["twin"]["p"] == DASH
     assert cell_of(table, "twin", "ΔH").notes == ("all 3 differences are equal: nothing to test",)
     assert "nan" not in markdown.render(table).lower()
+
+
+def test_two_equal_differences_have_no_interval_and_are_not_told_from_the_best() -> None:
+    table, shown = only(pd.DataFrame(rows("dazle", [60.0, 62.0]) + rows("up", [60.1, 62.1])))
+    assert shown["up"]["ΔH"] == "+0.1" and "p" not in shown["up"]
+    assert (cell_of(table, "up", "H").marks, cell_of(table, "dazle", "H").marks) == ((Mark.BEST,), (Mark.TIED,))
 
 
 def test_failed_and_missing_cells_are_shown_with_their_reason() -> None:
@@ -225,7 +209,7 @@ def test_the_csv_stamp_names_source_dataset_and_protocol() -> None:
 
 
 def test_a_dataset_named_like_a_path_makes_no_path() -> None:
-    (results,) = DatasetResults.of(ablation().assign(dataset="../../etc/x"))
+    (results,) = DatasetResults.per_dataset(ablation().assign(dataset="../../etc/x"))
     assert ablation_table(results).name.startswith("ablation-etc-x-")
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reports.analysis.published import PRESETS, methods
+from reports.analysis.published import PRESETS, published_methods
 from reports.analysis.results import DatasetResults
 from reports.table import DASH, Cell, Mark, Table
 from reports.tables.paper import BESIDE_ORACLE, main_table, table_1
@@ -11,7 +11,7 @@ from tests.reports.made_records import REAL, ablation, failed, rows
 
 
 def results(**more) -> DatasetResults:
-    (found,) = DatasetResults.of(ablation(**REAL | more))
+    (found,) = DatasetResults.per_dataset(ablation(**REAL | more))
     return found
 
 
@@ -69,7 +69,7 @@ def test_ours_is_not_bold_against_oracle_numbers_without_saying_so() -> None:
     frame = pd.DataFrame(rows("dazle", [96.0, 97.0], **REAL))
     for record in frame["test"]:
         record[1] = record[0] | {"fraction": 1.0, "H": record[0]["H"] - 1}
-    table = main_table(list(DatasetResults.of(frame)))
+    table = main_table(list(DatasetResults.per_dataset(frame)))
     assert table is not None
     best = cells(table, "dazle, honest")["cub H"]
     assert best.marks == (Mark.BEST,) and best.notes == (BESIDE_ORACLE,)
@@ -85,7 +85,7 @@ def test_several_datasets_stand_side_by_side() -> None:
 
 
 def test_a_full_model_that_failed_is_a_dash_with_the_reason() -> None:
-    (found,) = DatasetResults.of(pd.DataFrame([failed("dazle", 0, error="E: x", **REAL)]))
+    (found,) = DatasetResults.per_dataset(pd.DataFrame([failed("dazle", 0, error="E: x", **REAL)]))
     table = main_table([found])
     assert table is not None
     cell = cells(table, "dazle, honest")["cub H"]
@@ -93,11 +93,11 @@ def test_a_full_model_that_failed_is_a_dash_with_the_reason() -> None:
 
 
 def test_no_main_table_without_the_full_model() -> None:
-    (found,) = DatasetResults.of(pd.DataFrame(rows("uniform-calibrated", [50.0], **REAL)))
+    (found,) = DatasetResults.per_dataset(pd.DataFrame(rows("uniform-calibrated", [50.0], **REAL)))
     assert main_table([found]) is None
 
 
-@pytest.mark.parametrize("method", methods(), ids=lambda method: method.name)
+@pytest.mark.parametrize("method", published_methods(), ids=lambda method: method.name)
 def test_printed_rows_agree_with_themselves(method) -> None:
     assert set(method.numbers) == {"cub", "sun", "awa2"} <= set(PRESETS)
     for row in method.numbers.values():
@@ -109,7 +109,7 @@ def test_printed_rows_agree_with_themselves(method) -> None:
 
 
 def test_known_printed_rows() -> None:
-    found = {method.name: method for method in methods()}
+    found = {method.name: method for method in published_methods()}
     assert next(iter(found)) == "DeViSE" and len(found) == 10
     assert found["TransZero"].numbers["awa2"] == {"S": 82.3, "U": 61.3, "H": 70.2, "T1": 70.1}
     assert found["SAE"].numbers["sun"]["T1"] == 40.3

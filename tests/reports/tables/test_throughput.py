@@ -89,7 +89,7 @@ def test_share_of_peak_and_relative_cost_by_hand() -> None:
     assert share_of_peak(other).median == pytest.approx(0.4)
     assert relative_cost(own).median == 1
     assert relative_cost(other).median == pytest.approx(0.25)
-    assert share_of_peak(products, of="full").median == pytest.approx(0.6)
+    assert share_of_peak(products, timed="full").median == pytest.approx(0.6)
 
 
 def test_a_round_that_was_slow_for_all_does_not_move_a_share() -> None:

@@ -86,6 +86,13 @@ def test_csv() -> None:
     assert csv.render(small()) == CSV
 
 
+def test_a_range_has_columns_of_its_own_in_csv() -> None:
+    cell = Cell(0.75, smallest=0.0, largest=1.6)
+    table = Table("gain", "", (Column("gain", signed=True),), (Row("dazle", (cell,)),))
+    assert csv.render(table) == "gain,gain min,gain max\n0.75,0.0,1.6\n"
+    assert "+0.8 (0.0 to +1.6)" in markdown.render(table) and "+0.8 (0.0 to +1.6)" in latex.render(table)
+
+
 def test_a_table_without_rows_and_groups() -> None:
     table = Table("empty", "Nothing yet", (Column("variant", kind="text"), Column("H")), ())
     assert [line.split() for line in markdown.render(table).splitlines()[2:3]] == [["|", "variant", "|", "H", "|"]]

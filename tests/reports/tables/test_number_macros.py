@@ -7,14 +7,14 @@ import pytest
 
 from reports.analysis.results import DatasetResults
 from reports.table import DASH
-from reports.tables.headlines import headlines
+from reports.tables.number_macros import number_macros
 from reports.writers import latex
 from tests.reports.made_records import REAL, ablation, failed, rows
 from tests.reports.made_tables import HOSTILE
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, str]:
-    return headlines(DatasetResults.of(frame))
+    return number_macros(DatasetResults.per_dataset(frame))
 
 
 def test_every_headline_number_has_a_name() -> None:
@@ -22,7 +22,7 @@ def test_every_headline_number_has_a_name() -> None:
     assert found["dazleCubHhonest"] == "62.0" and found["dazleCubHoracle"] == "67.0"
     assert found["dazleCubTOnehonest"] == "62.0"
     assert found["uniformCalibratedCubDeltaHhonest"] == "-10.0 [-12.5, -7.5]"
-    assert found["oracleGainCub"] == "+5.0 [+5.0, +5.0]"
+    assert found["oracleGainCub"] == "+5.0 (+5.0 to +5.0)"
     assert len(found) == 2 * (2 * 4) + 1 + 1
 
 

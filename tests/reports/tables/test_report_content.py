@@ -7,60 +7,45 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.tables.report import Report, report_of
+from reports.tables.report_content import ReportContent, report_content
 from reports.writers import csv, html, latex, markdown
 from tests.reports.made_records import REAL, ablation, failed, rows
 from tests.reports.made_tables import HOSTILE
 from tests.reports.writers.test_hostile import STRUCTURE, Seen, compiled, inner_tokens
 
 
-def names(report: Report) -> list[str]:
+def names(report: ReportContent) -> list[str]:
     return [table.name for table in report.tables]
 
 
 def test_the_tables_of_a_simulated_run() -> None:
-    report = report_of(ablation())
+    report = report_content(ablation())
     assert names(report) == ["ablation-cub", "protocols-cub", "claims"]
     assert all("SIMULATED" in table.caption for table in report.tables)
     assert all(table.constants["source"] == "simulated" for table in report.tables)
-    assert len(report.summary) == 3 and report.ranks is None and not report.notes
+    assert len(report.summary) == 3
 
 
 def test_the_tables_of_a_real_run_with_the_published_counts() -> None:
-    report = report_of(ablation(**REAL))
+    report = report_content(ablation(**REAL))
     assert names(report) == ["ablation-cub", "table-1-cub", "main", "protocols-cub", "claims"]
     assert not any("SIMULATED" in markdown.render(table) for table in report.tables)
 
 
 def test_without_validation_there_is_nothing_to_compare_protocols_with() -> None:
-    assert names(report_of(ablation(validation=()))) == ["ablation-cub", "claims"]
-
-
-def test_ranks_stand_where_there_are_datasets_enough_and_else_the_reason_does() -> None:
-    several = [
-        row
-        for number, dataset in enumerate(("cub", "sun", "awa2", "deepfashion"))
-        for order, variant in enumerate(("dazle", "a", "b", "c"))
-        for row in rows(variant, [60.0 - 5 * order + number, 61.0 - 5 * order], dataset=dataset, preset=dataset)
-    ]
-    report = report_of(pd.DataFrame(several))
-    assert report.ranks is not None and "ranks" in names(report)
-    assert "SIMULATED" in report.tables[-2].caption and "Friedman" in report.tables[-2].caption
-    two = pd.DataFrame([row for row in several if row["dataset"] in ("cub", "sun")])
-    why = report_of(two)
-    assert why.ranks is None and "No critical-difference diagram, no ranks: over 2 datasets" in why.notes[0]
+    assert names(report_content(ablation(validation=()))) == ["ablation-cub", "claims"]
 
 
 def test_one_source_a_report() -> None:
     with pytest.raises(ValueError, match="one source a report, found real, simulated"):
-        report_of(pd.concat([ablation(), ablation(**REAL | {"dataset": "cub127"})]))
+        report_content(pd.concat([ablation(), ablation(**REAL | {"dataset": "cub127"})]))
 
 
-def hostile(name: str) -> Report:
+def hostile(name: str) -> ReportContent:
     """Records in which everything that is text is the name."""
     about = REAL | {"dataset": name, "axis": name, "change": name, "about": name, "backbone": name}
     cells = [*rows("dazle", [60.0, 61.0], **about), *rows(name, [50.0, 55.0], **about)]
-    return report_of(pd.DataFrame([*cells, failed(name, 2, **about | {"error": f"E: {name}"})]))
+    return report_content(pd.DataFrame([*cells, failed(name, 2, **about | {"error": f"E: {name}"})]))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

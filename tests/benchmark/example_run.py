@@ -1,10 +1,11 @@
-"""An output folder of a run that nobody trained: cells as a real run has them, records with the values given."""
+"""An example of an output folder: the cells of a real run, with records of given values and without training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.cells.folder import make_manifest, record_path, write_manifest
+from benchmark.cells.folder import OutputFolder, record_path
+from benchmark.cells.manifest import make_manifest, write_manifest
 from benchmark.cells.matrix import Cell
 from benchmark.cells.records import LossParts, PhaseRecord, Point, Record, write_record
 from benchmark.run.plan import RunOptions, plan
@@ -19,15 +20,24 @@ def make_run(
     **options: Any,
 ) -> Path:
     """`values`: H by repetition for variants of `smoke` on simulated cub; None leaves the cell without a record."""
-    seeds = len(next(iter(values.values())))
-    given = {"suite": "smoke", "variants": tuple(values), "seeds": seeds, "source": "simulated"} | options
-    chosen = plan(RunOptions(**given))
-    write_manifest(out, make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
-    for cell in chosen.cells:
+    run_plan = plan(run_options(values, **options))
+    write_manifest(out, make_manifest("smoke", run_plan.cells, run_plan.conditions, run_plan.notes))
+    for cell in run_plan.cells:
         H = values[cell.variant.name][cell.seed]
         if H is not None:
             write_record(record_path(out, cell.id), record(cell, H, environment))
     return out
+
+
+def run_options(values: Mapping[str, Sequence[float | None]], **options: Any) -> RunOptions:
+    """The options of the run that `make_run` writes."""
+    seeds = len(next(iter(values.values())))
+    return RunOptions(**{"suite": "smoke", "variants": tuple(values), "seeds": seeds, "source": "simulated"} | options)
+
+
+def read_run(out: Path, values: Mapping[str, Sequence[float | None]], **options: Any) -> OutputFolder:
+    """`make_run`, read."""
+    return OutputFolder.read(make_run(out, values, **options))
 
 
 def record(cell: Cell, H: float, environment: Mapping[str, Any] = ENVIRONMENT) -> Record:

@@ -1,0 +1,221 @@
+"""The manifest of a run: its cells in table order, the rows and datasets they belong to, and the conditions they share.
+
+It is written before the first cell, so that a missing cell differs from one that was never planned.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+
+from ablations.suites import find
+from benchmark.cells.matrix import Cell, Conditions, Dataset
+from benchmark.cells.outcome import StudySummary
+from benchmark.cells.records import CellId, DatasetName, Strict, VariantName
+from dazle.errors import InputError, problem
+from dazle.files import write_atomic
+
+
+class CellEntry(Strict):
+    """One cell of a manifest, with the label, axis and change of its row."""
+
+    id: CellId
+    variant: VariantName
+    label: str
+    axis: str | None
+    change: str
+    dataset: DatasetName
+    seed: NonNegativeInt
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Row, dataset and seed: the place of the cell in the table."""
+        return self.variant, self.dataset, self.seed
+
+
+class DatasetEntry(Strict):
+    """One dataset of a manifest."""
+
+    name: DatasetName
+    preset: DatasetName
+    source: Literal["real", "simulated"]
+    backbone: str
+    fingerprint: str
+    published_counts: bool
+    about: str  # sizes and schedule, for captions
+
+
+class Manifest(Strict):
+    """The planned content of an output folder. `conditions` are the fields of `matrix.Conditions`."""
+
+    version: Literal[1] = 1
+    suite: str
+    source: Literal["real", "simulated"]
+    created: str
+    package: str
+    conditions: dict[str, Any]
+    notes: list[str]
+    datasets: list[DatasetEntry]
+    studies: list[StudySummary] = Field(default_factory=list)  # of the tuned rows
+    cells: list[CellEntry]
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> Self:
+        if not self.cells:
+            raise ValueError("it names no cell")
+        undescribed = {cell.dataset for cell in self.cells} - {data.name for data in self.datasets}
+        if undescribed:
+            raise ValueError(f"cells name datasets that it does not describe: {', '.join(sorted(undescribed))}")
+        if len({cell.place for cell in self.cells}) < len(self.cells):
+            raise ValueError("it names a cell twice")
+        missing = {field.name for field in fields(Conditions)} - self.conditions.keys()
+        if missing:
+            raise ValueError(f"conditions lack {', '.join(sorted(missing))}")
+        if any(study.best_trial is None or study.best_value is None for study in self.studies):
+            raise ValueError("a study of a tuned row has no best trial")
+        return self
+
+
+def manifest_path(out: Path) -> Path:
+    """The path of a run's manifest."""
+    return out / "manifest.json"
+
+
+def read_manifest(out: Path) -> Manifest:
+    """Raises InputError, naming the file, if it is missing or not a whole manifest."""
+    path = manifest_path(out)
+    if not path.is_file():
+        raise InputError(f"{out} is no output folder of a run: {path} is missing")
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path}: {problem(error)}; use another --out") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); use another --out") from None
+
+
+def write_manifest(out: Path, manifest: Manifest) -> None:
+    """Atomic."""
+    write_atomic(manifest_path(out), manifest.model_dump_json(indent=1))
+
+
+def make_manifest(
+    suite: str,
+    cells: Sequence[Cell],
+    conditions: Conditions,
+    notes: Sequence[str],
+    studies: Sequence[StudySummary] = (),
+) -> Manifest:
+    """The manifest of a run of these cells."""
+    from benchmark import __version__
+
+    first_cells: dict[str, Cell] = {}
+    for cell in cells:
+        first_cells.setdefault(cell.dataset.name, cell)
+    return Manifest(
+        suite=suite,
+        source=cells[0].dataset.source,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        package=__version__,
+        conditions=conditions.as_dict(),
+        notes=list(notes),
+        datasets=[_dataset_entry(cell) for cell in first_cells.values()],
+        studies=list(studies),
+        cells=[_cell_entry(cell) for cell in cells],
+    )
+
+
+def _cell_entry(cell: Cell) -> CellEntry:
+    variant = cell.variant
+    return CellEntry(
+        id=cell.id,
+        variant=variant.name,
+        label=variant.label,
+        axis=variant.axis,
+        change=variant.change,
+        dataset=cell.dataset.name,
+        seed=cell.seed,
+    )
+
+
+def _dataset_entry(cell: Cell) -> DatasetEntry:
+    """The dataset of a cell, under the cell's schedule."""
+    data = cell.dataset
+    return DatasetEntry(
+        name=data.name,
+        preset=data.preset,
+        source=data.source,
+        backbone=data.backbone,
+        fingerprint=data.fingerprint,
+        published_counts=data.published_counts,
+        about=f"{_sizes(data)}; {_schedule(cell)}",
+    )
+
+
+def _sizes(data: Dataset) -> str:
+    return (
+        f"{data.images:,} images, {data.classes[0]} seen and {data.classes[1]} unseen classes, {data.attributes} "
+        f"attributes, {data.regions[0]} regions of {data.regions[1]} channels"
+    )
+
+
+def _schedule(cell: Cell) -> str:
+    training = cell.settings.training
+    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
+    return f"{epochs} at learning rate {training.learning_rate:g} in {training.precision}"
+
+
+def check_conditions(out: Path, old: Manifest, new: Manifest) -> None:
+    """InputError if two runs cannot share a table: other suite, source, package, conditions, features or studies."""
+    for key, before, now in _differences(old, new):
+        raise InputError(f"{out} holds a run with {key} = {before}, this one has {now}; choose another --out")
+
+
+def merge(old: Manifest, new: Manifest) -> Manifest:
+    """The manifest of a run that continues or widens another one: old cells stay, new ones join in table order.
+
+    The caller has checked that both have equal conditions, and that their common cells have equal settings.
+    """
+    new_ids = {cell.id for cell in new.cells}
+    cells = [*(cell for cell in old.cells if cell.id not in new_ids), *new.cells]
+    datasets = {data.name: data for data in [*old.datasets, *new.datasets]}
+    rows = list(dict.fromkeys([*find(new.suite).variants, *(cell.variant for cell in cells)]))
+    names = list(datasets)
+    studies = {(study.tuned, study.dataset): study for study in [*old.studies, *new.studies]}
+    update = {
+        "created": old.created,
+        "notes": list(dict.fromkeys([*old.notes, *new.notes])),
+        "datasets": list(datasets.values()),
+        "studies": list(studies.values()),
+        "cells": sorted(cells, key=lambda cell: (names.index(cell.dataset), rows.index(cell.variant), cell.seed)),
+    }
+    # Validated: a manifest that the next command refuses must not be written.
+    return Manifest(**{**dict(new), **update})
+
+
+def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
+    """(key, old value, new value) of everything that must be equal in both and is not."""
+    pairs: list[tuple[str, Any, Any]] = [
+        (key, getattr(old, key), getattr(new, key)) for key in ("suite", "source", "package")
+    ]
+    pairs += [(key, old.conditions.get(key), value) for key, value in new.conditions.items()]
+    pairs += _common(
+        {f"features of {data.name}": data.fingerprint[:12] for data in old.datasets},
+        {f"features of {data.name}": data.fingerprint[:12] for data in new.datasets},
+    )
+    pairs += _common(_best_trials(old), _best_trials(new))
+    return [(key, before, now) for key, before, now in pairs if before != now]
+
+
+def _common(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(key, old value, new value) of the keys in both."""
+    return [(key, old[key], value) for key, value in new.items() if key in old]
+
+
+def _best_trials(manifest: Manifest) -> dict[str, str]:
+    return {
+        f"{study.tuned} on {study.dataset}": f"trial {study.best_trial} of {study.trials}" for study in manifest.studies
+    }

@@ -1,0 +1,83 @@
+"""The table that compares H of the same trainings under each protocol, and the gain from choosing the epoch on test.
+
+The rule a caller must know: the gain is never negative by construction, so it has a mean and a range over seeds, and no
+interval and no test.
+"""
+
+import pandas as pd
+
+from reports.analysis.protocols import PROTOCOLS
+from reports.analysis.results import DatasetResults
+from reports.analysis.statistics import paired_differences
+from reports.table import Cell, Column, Row, Table, slug
+from reports.tables import captions
+
+MEAN_ROW = "mean of the rows"
+COLUMNS = (
+    Column("variant", kind="text"),
+    *(Column(protocol, group="H") for protocol in PROTOCOLS),
+    Column("oracle - honest", signed=True),
+    Column("oracle - last", signed=True),
+    Column("honest", group="epoch"),
+    Column("oracle", group="epoch"),
+)
+
+
+def protocol_table(results: DatasetResults) -> Table:
+    """H of every row by protocol with the gain of oracle selection; in the last row the means over the rows.
+
+    Only rows that have all seeds count in the means, which are taken seed by seed.
+    """
+    rows = [Row(variant, _cells(results, variant)) for variant in results.variants]
+    if len(variants := _complete_variants(results)) > 1:
+        rows.append(Row(MEAN_ROW, _mean_cells(results, variants)))
+    in_parentheses = "the smallest and the largest over the seeds" if results.seeds > 1 else "absent with one seed"
+    caption = (
+        f"{captions.features(results)}; what the same trainings say under each protocol. {captions.seeds(results)}. "
+        "H in percent: at the epoch that validation chose (honest), at the last, and at the one with the best test H "
+        f"(oracle), which published numbers go by; its gains are the bonus of that habit, ( ) {in_parentheses}. "
+        "Epoch: the mean of the chosen ones."
+    )
+    constants = {"dataset": results.name, "source": results.source}
+    notes = ("oracle - honest, oracle - last: never below zero by construction, so without interval and test",)
+    return Table(slug("protocols", results.name), caption, COLUMNS, tuple(rows), notes, constants)
+
+
+def oracle_gain(results: DatasetResults) -> Cell:
+    """The mean over rows and seeds of oracle H minus honest H, with its range over seeds; a dash if unknown."""
+    variants = _complete_variants(results)
+    means = (_mean_over_variants(results, variants, protocol) for protocol in ("oracle", "honest"))
+    return _gain(*means) if variants else Cell()
+
+
+def _cells(results: DatasetResults, variant: str) -> tuple[Cell, ...]:
+    h = {protocol: results.values(variant, "H", protocol) for protocol in PROTOCOLS}
+    reason = captions.missing_reason(results, variant, "last")
+    name = Cell(text=variant, notes=(reason,) if reason else ())
+    means = (captions.mean_cell(results, variant, "H", protocol) for protocol in PROTOCOLS)
+    epochs = (Cell(results.values(variant, "epoch", protocol).mean()) for protocol in ("honest", "oracle"))
+    return (name, *means, _gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]), *epochs)
+
+
+def _mean_cells(results: DatasetResults, variants: list[str]) -> tuple[Cell, ...]:
+    h = {protocol: _mean_over_variants(results, variants, protocol) for protocol in PROTOCOLS}
+    means = (Cell(values.mean()) for values in h.values())
+    gains = (_gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]))
+    return (Cell(text=MEAN_ROW), *means, *gains, Cell(text=""), Cell(text=""))
+
+
+def _complete_variants(results: DatasetResults) -> list[str]:
+    """The variants that have H for every seed."""
+    return [v for v in results.variants if results.values(v, "H", "oracle").count() == results.seeds]
+
+
+def _mean_over_variants(results: DatasetResults, variants: list[str], protocol: str) -> pd.Series:
+    """The mean H over variants, by seed."""
+    return pd.concat([results.values(v, "H", protocol) for v in variants], axis=1).mean(axis=1, skipna=False)
+
+
+def _gain(oracle: pd.Series, other: pd.Series) -> Cell:
+    gains = paired_differences(oracle, other)
+    if len(gains) < 2:
+        return Cell(gains[0]) if len(gains) else Cell()
+    return Cell(gains.mean(), smallest=gains.min(), largest=gains.max())

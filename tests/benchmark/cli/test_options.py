@@ -1,0 +1,46 @@
+"""`--help` of every command: placeholders of values, and no types of Python."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from benchmark.cli.main import app
+from benchmark.run.options import RunOptions
+from tests.command_line import benchmark
+
+
+def paths(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, child in getattr(command, "commands", {}).items():
+        yield from paths(child, *path, name)
+
+
+@pytest.mark.parametrize("path", [*paths(get_command(app))], ids=lambda path: "-".join(path) or "benchmark")
+def test_help_names_no_types(path: tuple[str, ...]) -> None:
+    done = benchmark(*path, "--help")
+    assert done.returncode == 0
+    assert re.match(rf"Usage: .*{' '.join(['benchmark', *path])} \[OPTIONS\]", done.stdout), done.stdout
+    assert not re.search(r"<\w+>|list\[|None\b|where left out", done.stdout), done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_of_run_has_each_option_with_its_placeholder_choices_and_default() -> None:
+    text = benchmark("run", "--help").stdout
+    assert len(re.findall(r"^  --[a-z]", text, re.MULTILINE)) == len(RunOptions.declarations) + 1
+    words = " ".join(text.split())
+    assert "--seeds N Number of repetitions of each variant. [default: as in the suite]" in words
+    assert "--source auto|real|simulated Source of the features" in words
+    assert "--together N Number of seeds trained in one step. [default: chosen for speed]" in words
+    assert "--validation / --no-validation" in words
+    assert "--fail-fast Stop at the first cell that fails." in words
+
+
+def test_without_a_command_the_help_is_printed_and_the_exit_code_is_2() -> None:
+    for path in ((), ("data",)):
+        done = benchmark(*path)
+        assert done.returncode == 2
+        assert done.stdout.startswith("Usage:") and "Commands:" in done.stdout
+        assert done.stderr == ""
