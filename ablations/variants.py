@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dazle.config import Settings
+from ablations.methods import load_method
 from dazle.errors import unknown
 
 AXES = (
@@ -24,12 +24,16 @@ AXES = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: `changes` (dotted setting -> value) to the full model; `axis` is None if it changes several at once."""
+    """One row: `changes` (dotted setting -> value) to the full model or, with `method`, to a baseline's defaults.
+
+    `axis` is None if it changes several at once.
+    """
 
     name: str
     axis: str | None
     label: str
     changes: Mapping[str, Any]
+    method: str = "dazle"
 
     @property
     def change(self) -> str:
@@ -44,17 +48,18 @@ def _text(value: Any) -> str:
 VARIANTS: dict[str, Variant] = {}
 
 
-def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]) -> None:
+def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any], method: str = "dazle") -> None:
     """Adds a variant. Raises ValueError if another has its name or its settings, or if the axis is unknown."""
     if name in VARIANTS:
         raise ValueError(f"variant {name!r} is registered already")
     if axis is not None and axis not in AXES:
         raise ValueError(f"variant {name!r}: unknown axis {axis!r}; there are {', '.join(AXES)}")
-    settings = Settings().changed(changes)
+    defaults = load_method(method).Settings()
+    settings = defaults.changed(changes)
     for other in VARIANTS.values():
-        if Settings().changed(other.changes) == settings:
+        if other.method == method and defaults.changed(other.changes) == settings:
             raise ValueError(f"variant {name!r} has the settings of {other.name!r}; equal settings are one variant")
-    VARIANTS[name] = Variant(name, axis, label, dict(changes))
+    VARIANTS[name] = Variant(name, axis, label, dict(changes), method)
 
 
 def find(name: str) -> Variant:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
-from dazle.config import DATASETS, preset
+from dazle.config import DATASETS
 from dazle.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -89,7 +89,6 @@ def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:
         regions=(shape.grid[0] * shape.grid[1], shape.channels),
         attributes=shape.attributes,
         classes=(shape.seen, shape.unseen),
-        settings=simulated.simulated_settings(name),
     )
 
 
@@ -111,7 +110,6 @@ def _prepared(path: Path) -> Dataset:
         regions=(regions, channels),
         attributes=features.attributes.shape[1],
         classes=(len(features.seen_classes), len(features.unseen_classes)),
-        settings=preset(features.preset),
         file=path,
     )
 

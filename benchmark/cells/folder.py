@@ -147,6 +147,11 @@ def _check_settings(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> No
     changed = [cell for cell in cells if old_ids.get(cell.place, cell.id) != cell.id]
     for cell in changed:
         record = read_state(path, old_ids[cell.place]).record
+        if record is not None and record.identity.get("identity") != cell.identity["identity"]:
+            raise InputError(
+                f"{path} holds cells of package {manifest.package}, which this version reads but cannot continue; "
+                "choose another --out"
+            )
         difference = _first_difference(record.identity, cell.identity) if record is not None else None
         if difference is not None:
             key, before, now = difference
@@ -182,6 +187,7 @@ def _row(cell: CellEntry, data: DatasetEntry, state: CellState) -> dict[str, Any
     return {
         **cell.model_dump(exclude={"id"}),
         "cell": cell.id,
+        "method": record.method if record is not None else None,
         **data.model_dump(include={"preset", "source", "backbone", "published_counts", "about"}),
         "status": state.status,
         "error": state.last_line,
@@ -195,7 +201,6 @@ def _row(cell: CellEntry, data: DatasetEntry, state: CellState) -> dict[str, Any
         "seconds": record.seconds if record is not None else float("nan"),
         "images_per_second": test.images_trained / test.train_seconds if test and test.train_seconds else float("nan"),
         "peak_memory": record.peak_memory if record is not None else None,
-        "side_by_side": record.side_by_side if record is not None else None,
         "parameters": record.parameters if record is not None else None,
     }
 

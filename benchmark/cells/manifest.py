@@ -163,13 +163,15 @@ def _sizes(data: Dataset) -> str:
 
 
 def _schedule(cell: Cell) -> str:
-    training = cell.settings.training
-    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
-    return f"{epochs} at learning rate {training.learning_rate:g} in {training.precision}"
+    settings = cell.settings.flat()
+    epochs, rate = settings.get("training.epochs"), settings.get("training.learning_rate")
+    if epochs is None or rate is None:
+        return f"trained in {cell.settings.precision}"
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} at learning rate {rate:g} in {cell.settings.precision}"
 
 
 def check_conditions(out: Path, old: Manifest, new: Manifest) -> None:
-    """InputError if two runs cannot share a table: other suite, source, package, conditions, features or studies."""
+    """InputError if two runs cannot share a table: other suite, source, conditions, features or studies."""
     for key, before, now in _differences(old, new):
         raise InputError(f"{out} holds a run with {key} = {before}, this one has {now}; choose another --out")
 
@@ -198,9 +200,7 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
 
 def _differences(old: Manifest, new: Manifest) -> list[tuple[str, Any, Any]]:
     """(key, old value, new value) of everything that must be equal in both and is not."""
-    pairs: list[tuple[str, Any, Any]] = [
-        (key, getattr(old, key), getattr(new, key)) for key in ("suite", "source", "package")
-    ]
+    pairs: list[tuple[str, Any, Any]] = [(key, getattr(old, key), getattr(new, key)) for key in ("suite", "source")]
     pairs += [(key, old.conditions.get(key), value) for key, value in new.conditions.items()]
     pairs += _common(
         {f"features of {data.name}": data.fingerprint[:12] for data in old.datasets},

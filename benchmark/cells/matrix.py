@@ -11,13 +11,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ablations.methods import load_method
 from ablations.variants import Variant
-from benchmark import __version__
-from dazle.config import MADE_SEMANTICS, Settings
+from dazle.config import MADE_SEMANTICS, MethodSettings
 from dazle.errors import InputError
 
 # Raise it when the meaning of a record changes without a change of any setting.
-IDENTITY_VERSION = 1
+# 1 had the version of the package in its place.
+IDENTITY_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class Dataset:
     regions: tuple[int, int]  # R, D
     attributes: int
     classes: tuple[int, int]  # seen, unseen
-    settings: Settings  # before any variant
     file: Path | None = None  # None: simulated when it is loaded
 
 
@@ -77,7 +77,7 @@ class Cell:
     variant: Variant
     dataset: Dataset
     seed: int
-    settings: Settings
+    settings: MethodSettings
     identity: Mapping[str, Any]
     origin: Origin | None = None
 
@@ -116,8 +116,11 @@ def lacks_semantics(variant: Variant, dataset: Dataset) -> bool:
 
 
 def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions) -> Cell:
-    settings = dataset.settings.changed(variant.changes).changed(conditions.overrides)
-    semantics = settings.model.semantics
+    method = load_method(variant.method)
+    preset = method.Settings.preset(dataset.preset, simulated=dataset.file is None)
+    settings = preset.changed(variant.changes).changed(conditions.overrides)
+    flat = settings.flat()
+    semantics = flat.get("model.semantics", "random")
     if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
         names = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
         raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {names}")
@@ -126,12 +129,14 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
     del common["overrides"]
     identity = {
         "identity": IDENTITY_VERSION,
-        "package": __version__,
+        # Absent means dazle.
+        **({} if method.name == "dazle" else {"method": method.name}),
+        "revision": method.revision,
         "dataset": dataset.name,
         "source": dataset.source,
         "features": dataset.fingerprint,
         "semantics": dataset.semantics.get(semantics),
-        "settings": settings.flat(),
+        "settings": flat,
         "seed": seed,
         **common,
     }

@@ -35,14 +35,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class LossParts(Strict):
-    """Means over the steps since the previous point; None if the part is not in the loss."""
-
-    total: FiniteFloat
-    class_: FiniteFloat = Field(alias="class")
-    self_calibration: FiniteFloat | None
-
-
 class Point(Strict):
     """One evaluation. Accuracies in percent; `correct` counts images per class of the phase at `margin`.
 
@@ -64,7 +56,8 @@ class Point(Strict):
     seen_unseen: list[tuple[Percent, Percent]] | None = None  # (S, U) along the curve with area AUSUC
     pointing: Percent | None
     pointing_chance: Percent | None = None
-    loss: LossParts
+    # Means over the steps since the previous point, by name; `total` is minimised. None for a method without steps.
+    loss: dict[str, FiniteFloat | None] | None
     correct: list[NonNegativeInt]
     correct_T1: list[NonNegativeInt]
 
@@ -90,6 +83,7 @@ class Record(Strict):
     id: CellId
     status: Literal["done", "failed"]
     variant: VariantName
+    method: VariantName = "dazle"
     dataset: DatasetName
     seed: NonNegativeInt
     identity: dict[str, Any]
@@ -98,12 +92,13 @@ class Record(Strict):
     # Of a tuned row. Rows with equal settings share this record; the manifest names the study of each tuned row.
     tuned: Origin | None = None
     started: str
-    seconds: Seconds
+    seconds: Seconds  # this cell's share of its job, which may train for several cells at once
     validation: list[PhaseRecord] = []
     test: PhaseRecord | None = None
     parameters: NonNegativeInt | None = None
-    peak_memory: NonNegativeInt | None = None  # bytes, of all cells that were trained side by side
-    side_by_side: PositiveInt = 1  # number of cells trained in one step; seconds are this cell's share
+    peak_memory: NonNegativeInt | None = None  # bytes, of the worker
+    # Read from records of versions up to 0.3.0, which could train several cells in one step; written no more.
+    side_by_side: PositiveInt = Field(1, exclude=True)
     error: str | None = None
 
     @model_validator(mode="after")

@@ -137,15 +137,20 @@ def _photograph(features: "FeatureSet", image: int, folder: Path) -> "NDArray[np
 
 def _model(options: AttentionOptions, record: Record, features: "FeatureSet") -> "tuple[Model, Point]":
     """The trained model, and the point of the test curve at which its weights were saved."""
+    import torch
     from safetensors import SafetensorError, safe_open
 
     from dazle.config import Settings
     from dazle.features.splits import final_phase
-    from dazle.training.fit import build
+    from dazle.training.dazle import build
+    from dazle.training.task import task_of
 
+    if record.method != "dazle":
+        raise InputError(f"{record.variant} is of the method {record.method}, which has no attention maps; use another")
     identity = record.identity
     seed = (identity["base_seed"], features.name, record.seed)
-    model = build(features, final_phase(features), Settings().changed(identity["settings"]), *seed)
+    task = task_of(features, final_phase(features), seed, torch.device("cpu"))
+    model = build(task, Settings().changed(identity["settings"]))
     path = model_path(options.out, record.id)
     try:
         with safe_open(path, "pt") as file:
@@ -168,7 +173,7 @@ def _maps(
     import torch
 
     from dazle.features.splits import final_phase
-    from dazle.training.fit import DTYPES
+    from dazle.training.task import DTYPES
     from reports.figures.attention import AttributeMap
 
     regions = features.regions.read(np.array([image])).astype(np.float32)

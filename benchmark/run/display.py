@@ -7,7 +7,7 @@ from typing import Self
 
 from benchmark.cells.matrix import Cell
 from benchmark.progress import Bars, duration
-from benchmark.run.pools import Ended
+from benchmark.run.cell_jobs import Ended
 
 
 class Display:

@@ -9,10 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+
 from benchmark.cells.folder import read_states
 from benchmark.cells.matrix import Cell
 from benchmark.progress import duration
+from benchmark.run.cell_jobs import shared_trainings
 from benchmark.run.plan import Plan
+from dazle.config import Settings
 
 IMAGES = 50
 REPEATS = 3
@@ -45,13 +49,13 @@ def print_plan(plan: Plan) -> None:
 def expected_seconds(cells: list[Cell]) -> float:
     """Seconds of one worker for all of `cells`."""
     examples = {cell.dataset.name: cell for cell in cells}
-    counts = Counter(cell.dataset.name for cell in cells)
+    counts = Counter(group[0].dataset.name for group in shared_trainings(cells))
     return sum(count * cell_seconds(examples[name]) for name, count in counts.items())
 
 
 def cell_seconds(cell: Cell) -> float:
-    """Seconds of the full model under the cell's schedule, all phases."""
-    training, data = cell.settings.training, cell.dataset
+    """Seconds of the full model under its schedule for the cell's dataset, all phases."""
+    training, data = _settings(cell).training, cell.dataset
     step_seconds, image_seconds = _time(cell)
     phases = 1 + (cell.identity["folds"] if cell.identity["validation"] else 0)
     steps = training.epochs * max(1, data.images // training.batch_size)
@@ -59,28 +63,33 @@ def cell_seconds(cell: Cell) -> float:
     return phases * (steps * step_seconds + points * data.images / 2 * image_seconds)
 
 
+def _settings(cell: Cell) -> Settings:
+    """The cell's settings of the full model, or those of its dataset's preset if another method trains it."""
+    if isinstance(cell.settings, Settings):
+        return cell.settings
+    return Settings.preset(cell.dataset.preset, simulated=cell.dataset.file is None)
+
+
 def _time(cell: Cell) -> tuple[float, float]:
     """Seconds of a training step, and seconds of scoring one image."""
     import torch
 
-    from dazle.method.model import Model
-    from dazle.training.fit import DTYPES
-    from dazle.training.step import Step
+    from ablations.methods import load_method
+    from dazle.training.task import made_up_task
 
-    data, settings = cell.dataset, cell.dataset.settings
     torch.set_num_threads(cell.identity["threads"])
-    attributes = torch.rand(sum(data.classes), data.attributes)
-    model = Model(settings.model, torch.randn(data.attributes, 300), attributes, data.regions[1], "estimate")
-    regions = torch.rand(IMAGES, *data.regions).to(DTYPES[cell.settings.training.precision])
-    seen = torch.arange(sum(data.classes)) < data.classes[0]
-    labels = torch.zeros(IMAGES, dtype=torch.long)
-    step = Step([model], seen, settings)
+    data, settings, method = cell.dataset, _settings(cell), load_method("dazle")
+    task = made_up_task(data.regions, data.attributes, data.classes, IMAGES, precision=settings.precision)
+    step = method.step(task, settings)
+    (_, regions), *_ = task.reader().batches([np.arange(IMAGES)])
+    labels = torch.from_numpy(task.labels)
+    scorer = method.scorer(step.model.state_dict(), task, settings)
 
     @torch.inference_mode()
     def score() -> None:
-        model(regions)
+        scorer(regions)
 
-    return _median(lambda: step(regions[None], labels[None])), _median(score) / IMAGES
+    return _median(lambda: step(regions, labels)), _median(score) / IMAGES
 
 
 def _median(work: Callable[[], object]) -> float:

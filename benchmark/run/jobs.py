@@ -20,12 +20,13 @@ RETRIES = 2
 
 @dataclass(frozen=True)
 class Outcome(Generic[Key]):
-    """A job that ended: its value, or why it has none; seconds since it began."""
+    """A job that ended: its value, or why it has none; seconds since it began; whether its worker died."""
 
     key: Key
     value: Any
     failure: str | None
     seconds: float
+    died: bool = False
 
 
 @dataclass
@@ -97,4 +98,4 @@ class Jobs(Generic[Key]):
             return None
         if isinstance(error, JobError | WorkerLost):
             return Outcome(running.key, None, str(error), seconds)
-        return Outcome(running.key, None, f"{error}; run again with --retry-failed", seconds)
+        return Outcome(running.key, None, f"{error}; run again with --retry-failed", seconds, died=True)

@@ -134,16 +134,6 @@ class RunOptions(CommandOptions, marked=True):
         Literal["all", "present"],
         Option("Rows that --check compares: all rows of the file, or those present in the run.", changes_result=False),
     ] = "all"
-    together: Annotated[
-        int | None,
-        Option(
-            "Number of seeds trained in one step.",
-            "N",
-            changes_result=False,
-            default_text="chosen for speed",
-            limits=POSITIVE,
-        ),
-    ] = None
 
 
 CHANGES_RESULT = RunOptions.changing_result()

@@ -13,7 +13,6 @@ from benchmark.cells.matrix import Cell, Conditions, Dataset, expand, lacks_sema
 from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.options import RunOptions
-from benchmark.run.side_by_side import side_by_side
 from dazle.errors import InputError
 
 MIB = 2**20
@@ -84,7 +83,7 @@ def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
 
 
 def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
-    names = list(dict.fromkeys(c.variant.name for c in cells if c.settings.loss.test_margin == "validated"))
+    names = list(dict.fromkeys(c.variant.name for c in cells if c.settings.test_margin == "validated"))
     others = [cell for cell in cells if cell.variant.name not in names]
     return others, [f"{name} is left out: its margin needs the validation phase" for name in names]
 
@@ -108,7 +107,7 @@ def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:
     if options.memory is None:
         return int(FEATURE_MEMORY * available_memory())
     for cell in {cell.dataset.name: cell for cell in cells}.values():
-        least = least_memory(cell, options.together)
+        least = least_memory(cell)
         if options.memory // workers < least:
             raise InputError(
                 f"--memory {ceil(options.memory / MIB)}MiB: {workers} workers need {ceil(workers * least / MIB)}MiB "
@@ -117,14 +116,12 @@ def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:
     return options.memory
 
 
-def least_memory(cell: Cell, together: int | None) -> int:
+def least_memory(cell: Cell) -> int:
     """The least bytes of features that a worker needs to read from the disk; 0 for features made on the fly."""
-    from dazle.training.fit import EVALUATION_BATCH
+    from dazle.training.judge import EVALUATION_BATCH
 
     data = cell.dataset
     regions, channels = data.regions
     # In units of one float16 batch: 2 for the batch in use (float32), 1 for the batch as read, 2 for those read ahead.
-    images = min(
-        data.images, 5 * max(EVALUATION_BATCH, cell.settings.training.batch_size * (together or side_by_side(cell)))
-    )
+    images = min(data.images, 5 * max(EVALUATION_BATCH, cell.settings.flat().get("training.batch_size", 0)))
     return images * regions * (channels * 2 + 4) if data.file is not None else 0

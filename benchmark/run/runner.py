@@ -1,27 +1,14 @@
 """`run`: from options to a finished output folder. Running the same options again continues it."""
 
 import shlex
+from functools import partial
 
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import make_manifest
-from benchmark.cells.matrix import Cell
 from benchmark.run.options import RunOptions
 from benchmark.run.plan import Plan, plan
-from benchmark.run.side_by_side import groups
-from benchmark.run.train import Job
 
 COMPLETE, INCOMPLETE = 0, 3
-
-
-def make_job(cell: Cell, options: RunOptions, run_plan: Plan) -> Job:
-    """How a worker of this run trains the cell."""
-    return Job(
-        out=run_plan.out,
-        feature_file=cell.dataset.file,
-        memory=run_plan.memory // run_plan.workers,
-        save_model=options.save_models,
-        retry_failed=options.retry_failed,
-    )
 
 
 def run(options: RunOptions) -> int:
@@ -44,18 +31,23 @@ def run(options: RunOptions) -> int:
 
 def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
     """Trains the pending cells and adds their records to `folder`."""
+    from benchmark.run.cell_jobs import CellJobs, shared_trainings
     from benchmark.run.display import Display
-    from benchmark.run.pools import Processes
+    from benchmark.run.pools.processes import Processes, prepare_training
 
     pending = [cell for cell in run_plan.cells if _is_pending(folder.status(cell.id), options.retry_failed)]
-    executor = Processes(run_plan.workers, options.threads, options.timeout)
-    work = [
-        (cells, make_job(cells[0], options, run_plan)) for cells in groups(pending, run_plan.workers, options.together)
-    ]
-    with Display(run_plan.cells, pending, _done(folder, run_plan), run_plan.workers, executor.running) as display:
+    jobs = CellJobs(
+        run_plan.out,
+        Processes(min(run_plan.workers, max(1, len(pending))), partial(prepare_training, options.threads)),
+        run_plan.memory // run_plan.workers,
+        timeout=options.timeout,
+        save_models=options.save_models,
+        retry_failed=options.retry_failed,
+    )
+    with Display(run_plan.cells, pending, _done(folder, run_plan), run_plan.workers, jobs.running) as display:
         for note in run_plan.notes:
             display.print(note)
-        for ended in executor.run(work):
+        for ended in jobs.run(shared_trainings(pending)):
             display.update(ended)
             if ended is None or ended.record is None:
                 continue

@@ -1,6 +1,7 @@
-"""Training of cells: from the settings of a cell to its record, through the validation phases and the final phase.
+"""One job of a run: cells that differ in their margin at test time alone are trained once, and evaluated with each.
 
-The rule: each phase is trained once and its record has the whole curve, from which every protocol takes its epoch.
+The rule for callers: a job runs in a worker and writes nothing; the driver writes what it returns
+(`benchmark/run/cell_jobs.py`).
 """
 
 import time
@@ -15,56 +16,52 @@ import numpy as np
 
 from benchmark import machine
 from benchmark.cells.datasets import load_features
-from benchmark.cells.folder import model_path, record_path
 from benchmark.cells.matrix import Cell
-from benchmark.cells.records import PhaseRecord, Record, write_record
+from benchmark.cells.records import PhaseRecord, Record
 
 if TYPE_CHECKING:
     import torch
 
     from dazle.features.feature_set import FeatureSet
     from dazle.features.splits import Phase
-    from dazle.training.fit import CurvePoint, Fitted, Repetition
+    from dazle.training.judge import Curve, Judge
 
 
 @dataclass(frozen=True)
-class Job:
-    """The options of a worker. None of them changes a result."""
+class TrainOptions:
+    """How a worker trains; nothing here can change a result."""
 
-    out: Path
-    feature_file: Path | None  # None: the features are simulated
+    feature_file: Path | None  # None: simulated features, made when they are needed
     memory: int  # bytes of features that this worker may hold
-    save_model: bool
-    retry_failed: bool = False  # False: a failure that another runner recorded meanwhile is kept
+    save_model: bool = False
 
 
-def run_cells(cells: Sequence[Cell], job: Job) -> list[Record]:
-    """Trains the cells, which differ in their seeds alone, side by side, and writes their records.
+@dataclass(frozen=True)
+class TrainedCell:
+    """A cell's record and, with `save_model`, its weights as the bytes of a safetensors file."""
 
-    If that fails, each is trained alone, so that the failure and its traceback are in the record of the right cell.
-    """
+    record: Record
+    model: bytes | None = None
+
+
+def train_cells(cells: Sequence[Cell], options: TrainOptions) -> list[TrainedCell]:
+    """Trains once for all of `cells`; if that fails, the record of each is `failed`, with the traceback."""
     started, clock = datetime.now(UTC), time.perf_counter()
     machine.reset_peak_memory()
-    results = None
     try:
-        results = _train(cells, job)
+        results = _train(cells, options)
     except Exception:
-        error = traceback.format_exc()
-    if results is None:
-        # Not in the handler: there the exception still holds the memory of the failed training, and would be part of
-        # the next traceback.
-        if len(cells) > 1:
-            return [record for cell in cells for record in run_cells([cell], job)]
-        results = [{"status": "failed", "error": error}]
+        results = [({"status": "failed", "error": traceback.format_exc()}, None) for _ in cells]
+    # A share for each, so that the seconds of all records add up to the time spent.
     seconds = (time.perf_counter() - clock) / len(cells)
-    records = [_record(cell, started, seconds, **result) for cell, result in zip(cells, results, strict=True)]
-    for record in records:
-        write_record(record_path(job.out, record.id), record)
-    return records
+    return [
+        TrainedCell(_record(cell, started, seconds, **result), model)
+        for cell, (result, model) in zip(cells, results, strict=True)
+    ]
 
 
 def failed_record(cell: Cell, reason: str, seconds: float) -> Record:
-    """The record of a cell whose worker could not write one."""
+    """The record of a cell whose worker returned none."""
     return _record(cell, datetime.now(UTC), seconds, status="failed", error=reason)
 
 
@@ -72,6 +69,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
     return Record(
         id=cell.id,
         variant=cell.variant.name,
+        method=cell.variant.method,
         dataset=cell.dataset.name,
         seed=cell.seed,
         identity=dict(cell.identity),
@@ -85,7 +83,7 @@ def _record(cell: Cell, started: datetime, seconds: float, **results: Any) -> Re
 
 
 def feature_facts(cell: Cell) -> dict[str, Any]:
-    """The features of a cell as its record describes them."""
+    """The facts about the features of a cell that its record states."""
     data = cell.dataset
     return {
         "name": data.name,
@@ -97,113 +95,90 @@ def feature_facts(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _train(cells: Sequence[Cell], job: Job) -> list[dict[str, Any]]:
-    """Trains the cells side by side; returns for each the fields of its record that training gives."""
+def _train(cells: Sequence[Cell], options: TrainOptions) -> list[tuple[dict[str, Any], bytes | None]]:
+    """For each cell the results of its record, and its weights."""
     import torch
 
     from dazle.features.splits import final_phase, validation_phase
-    from dazle.training.fit import Repetition, schedule
 
-    first = cells[0]
-    device = torch.device(first.identity["device"])
+    cell = cells[0]
+    device = torch.device(cell.identity["device"])
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    features = load_features(first.dataset.name, job.feature_file, job.memory)
-    if features.fingerprint != first.dataset.fingerprint:
-        raise RuntimeError(f"the features of {features.name} changed while the run was going on; start it again")
-    seeds = [(cell.identity["base_seed"], cell.dataset.name, cell.seed) for cell in cells]
-    repetitions = [Repetition(seed) for seed in seeds]
-    folds = range(1, first.identity["folds"] + 1) if first.identity["validation"] else ()
-    fold_records = [
-        _train_phase(first, features, f"fold {k}", validation_phase(features, k), device, repetitions)[0] for k in folds
-    ]
-    validations = list(zip(*fold_records, strict=True)) if fold_records else [()] * len(cells)
-
-    phase = final_phase(features)
-    fractions = schedule(first.settings.training, len(phase.train)).fractions()
-    savers = [_ModelSaver(_saved_point(records, fractions)) if job.save_model else None for records in validations]
-    repetitions = [
-        Repetition(seed, [validated_margin(records, fraction) for fraction in fractions] if records else None, saver)
-        for seed, records, saver in zip(seeds, validations, savers, strict=True)
-    ]
-    tests, fitted = _train_phase(first, features, "final", phase, device, repetitions)
-    for cell, saver in zip(cells, savers, strict=True):
-        if saver is not None:
-            saver.write(model_path(job.out, cell.id), cell)
+    features = load_features(cell.dataset.name, options.feature_file, options.memory)
+    if features.fingerprint != cell.dataset.fingerprint:
+        raise RuntimeError(f"the features of {features.name} changed during the run; start it again")
+    folds = range(1, cell.identity["folds"] + 1) if cell.identity["validation"] else ()
+    trainings = [_phase(cells, f"fold {fold}", features, validation_phase(features, fold), device) for fold in folds]
+    # For each cell, its curve of each fold.
+    validation = [[judge.curves[index] for judge, _ in trainings] for index in range(len(cells))]
+    judge, tests = _phase(
+        cells, "final", features, final_phase(features), device, 
+        # The best margin of a point is the same whatever margin a cell uses.
+        validation=validation[0],
+        states_at=[_honest_fraction(curves) for curves in validation] if options.save_model else (),
+    )  # fmt: skip
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else machine.peak_memory()
-    parameters = sum(parameter.numel() for parameter in fitted.model.parameters())
-    common = {"status": "done", "parameters": parameters, "peak_memory": peak, "side_by_side": fitted.side_by_side}
     return [
-        common | {"validation": list(validation), "test": test}
-        for validation, test in zip(validations, tests, strict=True)
+        (
+            {
+                "status": "done",
+                "parameters": judge.parameters,
+                "peak_memory": peak,
+                "validation": [phases[index] for _, phases in trainings],
+                "test": tests[index],
+            },
+            _weights(judge, index, cell) if options.save_model else None,
+        )
+        for index, cell in enumerate(cells)
     ]
 
 
-def validated_margin(validation: Sequence[PhaseRecord], fraction: float) -> float:
-    """The best margin on validation at this fraction of the schedule, averaged over the folds."""
-    return float(np.mean([_nearest(phase, fraction).best_margin for phase in validation]))
-
-
-def _saved_point(validation: Sequence[PhaseRecord], fractions: Sequence[float]) -> int:
-    """The index of the point whose weights are saved: that of the honest protocol, without validation the last."""
-    from reports.analysis.protocols import PROTOCOLS
-
-    curves = [phase.model_dump()["curve"] for phase in validation]
-    index = PROTOCOLS["honest"].choose(curves, [{"fraction": fraction} for fraction in fractions])
-    return len(fractions) - 1 if index is None else index
-
-
-def _nearest(phase: PhaseRecord, fraction: float) -> Any:
-    return min(phase.curve, key=lambda point: abs(point.fraction - fraction))
-
-
-class _ModelSaver:
-    """Copies the weights at one point of the final phase and writes them to a file."""
-
-    def __init__(self, index: int) -> None:
-        self.index, self.state = index, {}  # type: ignore[var-annotated]
-
-    def __call__(self, index: int, point: "CurvePoint", model: "torch.nn.Module") -> None:
-        if index == self.index:
-            self.state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-
-    def write(self, path: Path, cell: Cell) -> None:
-        """The file holds the weights, the id of the cell and the point; the settings are in the cell's record."""
-        from safetensors.torch import save_file
-
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        save_file(self.state, temporary, metadata={"cell": cell.id, "point": str(self.index)})
-        temporary.replace(path)
-
-
-def _train_phase(
-    cell: Cell,
-    features: "FeatureSet",
+def _phase(
+    cells: Sequence[Cell],
     name: str,
+    features: "FeatureSet",
     phase: "Phase",
     device: "torch.device",
-    repetitions: "Sequence[Repetition]",
-) -> "tuple[list[PhaseRecord], Fitted]":
-    """The record of each repetition, and the first fitted model. `cell`: any one of them."""
-    from dazle.training.fit import fit_side_by_side
+    **options: Any,
+) -> "tuple[Judge, list[PhaseRecord]]":
+    """One training, and for each cell its record of this phase."""
+    from ablations.methods import load_method
+    from dazle.training.train import train
 
-    clock = time.perf_counter()
-    fitted = fit_side_by_side(features, phase, cell.settings, repetitions, device)
-    evaluated = np.concatenate([phase.eval_seen, phase.eval_unseen])
-    positions = phase.positions(features.labels[evaluated])
-    records = [
+    clock, cell = time.perf_counter(), cells[0]
+    seed = (cell.identity["base_seed"], cell.dataset.name, cell.seed)
+    rules = [cell.settings.test_margin for cell in cells]
+    method = load_method(cell.variant.method)
+    judge = train(method, features, phase, cell.settings, seed, device, rules, **options)
+    seconds = time.perf_counter() - clock
+    positions = phase.positions(features.labels[np.concatenate([phase.eval_seen, phase.eval_unseen])])
+    return judge, [
         PhaseRecord(
             name=name,
             classes=phase.classes.tolist(),
             seen=phase.seen.tolist(),
             images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
             train_images=len(phase.train),
-            images_trained=result.train_images,
-            train_seconds=result.train_seconds,
-            seconds=(time.perf_counter() - clock) / len(fitted),
-            curve=result.curve,
+            images_trained=judge.images_trained,
+            train_seconds=judge.train_seconds,
+            seconds=seconds,
+            curve=curve,
         )
-        for result in fitted
+        for curve in judge.curves
     ]
-    return records, fitted[0]
+
+
+def _honest_fraction(curves: "Sequence[Curve]") -> float | None:
+    """The fraction of the schedule that validation chooses; None, for the last point, without validation."""
+    from reports.analysis.protocols import PROTOCOLS
+
+    point = PROTOCOLS["honest"].choose(curves, curves[0]) if curves else None
+    return None if point is None else curves[0][point]["fraction"]
+
+
+def _weights(judge: "Judge", index: int, cell: Cell) -> bytes:
+    """The state nearest the honest point as a safetensors file, which names the cell and the point."""
+    from safetensors.torch import save
+
+    return save(judge.states[index], metadata={"cell": cell.id, "point": str(judge.state_points[index])})

@@ -16,7 +16,6 @@ from dazle.config import Settings
 from dazle.method import reference
 
 Pair = tuple[Workload, Workload]
-MODELS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,6 @@ def _compile(shape: Shape, settings: Settings, device: str) -> Pair:
     return ModelWorkloads(shape, settings, device).step, compiled.step
 
 
-def _together(shape: Shape, settings: Settings, device: str) -> Pair:
-    return (
-        ModelWorkloads(shape, settings, device).step,
-        ModelWorkloads(shape, settings, device, MODELS_TOGETHER).step,
-    )
-
-
 def _graph(shape: Shape, settings: Settings, device: str) -> Pair:
     return ModelWorkloads(shape, settings, device).ungraphed_step, ModelWorkloads(shape, settings, device).step
 
@@ -86,6 +78,5 @@ COMPARISONS = {
     "reference": Comparison("fast form over dazle/method/reference.py", _reference, precisions=("float32", "tf32")),
     "bf16": Comparison("bf16 over float32", _bf16, precisions=("float32",)),
     "compile": Comparison("torch.compile over eager", _compile),
-    "together": Comparison(f"{MODELS_TOGETHER} seeds in one step over each alone", _together, gain=MODELS_TOGETHER),
     "graph": Comparison("one CUDA graph over single launches", _graph, devices=("cuda",)),
 }

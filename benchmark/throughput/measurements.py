@@ -21,7 +21,7 @@ from benchmark.throughput.system_state import OtherProcesses
 from benchmark.throughput.timing import Clock, Timing, Workload, time_in_turns
 from benchmark.throughput.workloads import ModelWorkloads, PeakProduct, peak_memory, peak_product, warm_up_calls
 from dazle.config import Settings
-from dazle.training.fit import DTYPES
+from dazle.training.task import DTYPES
 
 FULL_MODEL = "dazle"
 WORKLOADS = ("step", "inference")

@@ -8,7 +8,7 @@ from benchmark.cells.options import ABOVE_ZERO, POSITIVE, CommandOptions, Option
 from benchmark.machine import Device
 
 Precision = Literal["float32", "tf32", "bf16"]
-Comparison = Literal["reference", "bf16", "compile", "together", "graph"]
+Comparison = Literal["reference", "bf16", "compile", "graph"]
 
 
 def read_comparisons(flag: str, text: str) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class Options(CommandOptions):
             flag="--compare",
             read=read_comparisons,
         ),
-    ] = ("reference", "bf16", "compile", "together", "graph")
+    ] = ("reference", "bf16", "compile", "graph")
     device: Annotated[Device, Option("Device to measure; auto: a GPU if there is one, else the CPU.")] = "auto"
     threads: Annotated[int | None, Option("CPU threads.", "N", default_text="all cores", limits=POSITIVE)] = None
     seconds: Annotated[

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dazle.config import DATASETS, Settings, preset
+from dazle.config import DATASETS, Settings
 from dazle.errors import unknown
 
 SIMULATED = "simulated-"
@@ -61,7 +61,7 @@ def find_shapes(names: Sequence[str]) -> list[Shape]:
 def _real(name: str) -> Shape:
     from dazle.datasets.full_size import SEMANTIC_DIMENSION, sizes
 
-    size, settings = sizes(name), preset(name)
+    size, settings = sizes(name), Settings.preset(name)
     grid = size.grid[0] * size.grid[1]
     return Shape(
         name, _batch(settings, size.seen), grid, size.channels, size.attributes, size.seen + size.unseen, size.seen,
@@ -70,9 +70,9 @@ def _real(name: str) -> Shape:
 
 
 def _simulated(name: str) -> Shape:
-    from dazle.datasets.simulated import SHAPES, simulated_settings
+    from dazle.datasets.simulated import SHAPES
 
-    size, settings = SHAPES[name], simulated_settings(name)
+    size, settings = SHAPES[name], Settings.preset(name, simulated=True)
     return Shape(
         SIMULATED + name, _batch(settings, size.seen), size.grid[0] * size.grid[1], size.channels, size.attributes,
         size.seen + size.unseen, size.seen, size.semantic_dimension, settings,

@@ -4,23 +4,23 @@ The rule: the step is `dazle.training.step.Step` itself and inference the model'
 be faster than what a suite runs.
 """
 
-import copy
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ablations.methods import load_method
 from benchmark.throughput.shapes import Shape
 from benchmark.throughput.timing import Clock, Workload
 from dazle.config import Settings
-from dazle.method.model import Model
 from dazle.training.cuda_graph import WARM_UP
-from dazle.training.fit import DTYPES
-from dazle.training.step import Step
+from dazle.training.method import Scorer
+from dazle.training.task import made_up_task
 
 # Square products from one that fits any cache to one that fills any GPU.
 PRODUCT_SIZES = (512, 1024, 2048, 4096, 8192)
@@ -30,50 +30,42 @@ LONG_PRODUCT_SECONDS = 0.1
 class ModelWorkloads:
     """The model of one variant with its workloads; the inputs are the same for all variants of a shape."""
 
-    def __init__(self, shape: Shape, settings: Settings, device: str, models: int = 1) -> None:
-        """`models`: how many the step trains side by side, each on a batch of its own."""
-        generator = torch.Generator().manual_seed(0)
-        regions = torch.rand(shape.batch, shape.regions, shape.channels, generator=generator)
-        self.regions = functional.normalize(regions, dim=2).to(device, DTYPES[settings.training.precision])
-        self.labels = (torch.arange(shape.batch) % shape.seen).to(device)
-        self.seen = (torch.arange(shape.classes) < shape.seen).to(device)
-        attributes = functional.normalize(torch.rand(shape.classes, shape.attributes, generator=generator), dim=1)
-        if settings.model.semantics == "one-hot":
-            vectors = torch.eye(shape.attributes)
-        else:
-            vectors = torch.randn(shape.attributes, shape.dimension, generator=generator)
-        self.settings, self.maps, self.models = settings, shape.maps, models
-        self.model = Model(settings.model, functional.normalize(vectors, dim=1), attributes, shape.channels, "bench")
-        self.model.to(device)
+    def __init__(self, shape: Shape, settings: Settings, device: str, method: str = "dazle") -> None:
+        self.settings, self.maps = settings, shape.maps
+        one_hot = settings.flat().get("model.semantics") == "one-hot"
+        self.task = made_up_task(
+            (shape.regions, shape.channels), shape.attributes, (shape.seen, shape.classes - shape.seen), shape.batch,
+            dimension=shape.attributes if one_hot else shape.dimension, device=device, precision=settings.precision,
+        )  # fmt: skip
+        (_, self.regions), *_ = self.task.reader().batches([np.arange(shape.batch)])
+        self.labels = torch.from_numpy(self.task.labels).to(device)
+        self.seen = torch.from_numpy(self.task.seen).to(device)
+        self._method = load_method(method)
+        self._training_step = self._method.step(self.task, settings)
+        self.model: Any = self._training_step.model
 
     @cached_property
-    def _training_step(self) -> Step:
-        copies = [copy.deepcopy(self.model) for _ in range(self.models - 1)]
-        return Step([self.model, *copies], self.seen, self.settings)
-
-    @cached_property
-    def _batches(self) -> tuple[Tensor, Tensor]:
-        if self.models == 1:
-            return self.regions[None], self.labels[None]
-        return torch.stack([self.regions] * self.models), torch.stack([self.labels] * self.models)
+    def _scorer(self) -> Scorer:
+        return self._method.scorer(self.model.state_dict(), self.task, self.settings)
 
     def step(self) -> None:
         """One step of training."""
-        self._training_step(*self._batches)
+        self._training_step(self.regions, self.labels)
 
     def ungraphed_step(self) -> None:
         """The same step, launched kernel by kernel on a GPU too."""
-        self._training_step.eager(*self._batches)
+        self._training_step.eager(self.regions, self.labels)
 
     def compile(self) -> None:
-        """Compiles the step's path from regions to scores, at its next call; the optimiser and the loss are not."""
+        """Compiles the model and its loss, at the next call of the step; the optimiser is not."""
         step = self._training_step
-        step.scores = torch.compile(step.scores)  # type: ignore[method-assign]
+        step.model = torch.compile(step.model)  # type: ignore[assignment]
+        step.loss = torch.compile(step.loss)
 
     @torch.inference_mode()
     def inference(self) -> Tensor:
         """Class scores (B, C) of one batch."""
-        return self.model(self.regions).scores
+        return self._scorer(self.regions).values
 
     @cached_property
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:

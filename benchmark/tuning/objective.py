@@ -1,84 +1,70 @@
-"""The objective of a trial: the validation metric, averaged over class folds, at the epoch of the honest protocol.
+"""The value of a trial: a metric on validation classes, averaged over class folds and seeds, at its best epoch.
 
-It removes the test split from the features that it is given and makes the phases itself.
+A trial is trained part by part, a part for each repetition and class fold; each part is a job of a pool. The rule for
+callers: a part is trained on features without test split, and makes its phase itself.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import torch
-from optuna import Trial, TrialPruned
+from benchmark.cells.datasets import load_features
+from benchmark.cells.matrix import Cell
 
-from benchmark.tuning.space import Space, suggest
-from dazle.config import Settings
-from dazle.features.feature_set import FeatureSet
-from dazle.features.splits import validation_phase, without_test
-from dazle.method.model import Model
-from dazle.training.fit import CurvePoint, fit, schedule
-from reports.analysis.protocols import averaged
+if TYPE_CHECKING:
+    from dazle.training.judge import Curve
 
 METRICS = ("H", "T1", "AUSUC")
 
 
 def tuning_seed(base_seed: int, dataset: str, repetition: int) -> tuple[str | int, ...]:
-    """The names of a tuning repetition's random streams; the first part keeps them apart from those of cells."""
+    """The name of the random streams of a tuning repetition; the seed of a cell has no `tuning` in front."""
     return ("tuning", base_seed, dataset, repetition)
 
 
-class Objective:
-    """A function of a trial: trains every repetition on every fold and returns the metric in percent."""
+def train_part(cell: Cell, params: Mapping[str, Any], repetition: int, fold: int, memory: int) -> "Curve":
+    """The validation curve of one repetition on one class fold (from 1), under the cell's settings with `params`.
 
-    def __init__(
-        self,
-        features: FeatureSet,
-        settings: Settings,
-        space: Space,
-        metric: str,
-        folds: int,
-        seeds: Sequence[tuple[str | int, ...]],
-        device: torch.device,
-    ) -> None:
-        """`settings`: the row's own, for all that `space` leaves out; `seeds`: one a repetition, from `tuning_seed`."""
-        self.features = without_test(features)
-        self.phases = [validation_phase(self.features, fold) for fold in range(1, folds + 1)]
-        self.settings, self.space, self.metric, self.device = settings, space, metric, device
-        self.seeds = seeds
+    Runs in a worker that may hold `memory` bytes of features.
+    """
+    import torch
 
-    def points(self) -> int:
-        """Number of evaluations of a whole trial under the row's own settings."""
-        training = self.settings.training
-        counts = [len(schedule(training, len(phase.train)).points) for phase in self.phases]
-        return sum(counts) * len(self.seeds)
+    from ablations.methods import load_method
+    from dazle.features.splits import validation_phase, without_test
+    from dazle.training.train import train
 
-    def __call__(self, trial: Trial) -> float:
-        """Raises TrialPruned, with fold and epoch, and the errors of training."""
-        settings = self.settings.changed(suggest(trial, self.space))
-        progress = _Progress(trial, self.metric, self.points() // (len(self.seeds) * len(self.phases)))
-        for seed in self.seeds:
-            for phase in self.phases:
-                progress.curves.append([])
-                fit(self.features, phase, settings, seed, self.device, on_point=progress)
-        values = averaged(progress.curves, self.metric)
-        best = max(values)
-        trial.set_user_attr("epoch", progress.curves[0][values.index(best)]["epoch"])
-        return best
+    data = cell.dataset
+    features = load_features(data.name, data.file, memory)
+    if features.fingerprint != data.fingerprint:
+        raise RuntimeError(f"the features of {data.name} changed during the study; use a new --out")
+    features = without_test(features)
+    seed = tuning_seed(cell.identity["base_seed"], data.name, repetition)
+    device = torch.device(cell.identity["device"])
+    method = load_method(cell.variant.method)
+    phase = validation_phase(features, fold)
+    return train(method, features, phase, cell.settings.changed(params), seed, device).curves[0]
 
 
-class _Progress:
-    """Reports after each evaluation the best value so far, averaged over the folds so far, and prunes."""
+@dataclass
+class PartialTrial:
+    """The parts of a trial that are trained, as `curves` in the order of `parts`."""
 
-    def __init__(self, trial: Trial, metric: str, points: int) -> None:
-        """`points`: evaluations a fold under the row's own settings; the steps of all trials are in this unit."""
-        self.trial, self.metric, self.points = trial, metric, points
-        self.curves: list[list[CurvePoint]] = []
-        self.reported = 0
+    metric: str
+    parts: Sequence[tuple[int, int]]  # repetition, fold
+    curves: list["Curve"] = field(default_factory=list)
 
-    def __call__(self, index: int, point: CurvePoint, model: Model) -> None:
-        self.curves[-1].append(point)
-        # Another batch size can mean another number of points; pruners compare equal fractions of training.
-        step = round((len(self.curves) - 1 + point["fraction"]) * self.points)
-        if step <= self.reported:
-            return
-        self.reported = step
-        self.trial.report(max(averaged(self.curves[::-1], self.metric)), step)
-        if self.trial.should_prune():
-            raise TrialPruned(f"pruned on fold {len(self.curves)} after epoch {point['epoch']:g}")
+    @property
+    def next_part(self) -> tuple[int, int] | None:
+        """The next repetition and fold; None once all are trained."""
+        return self.parts[len(self.curves)] if len(self.curves) < len(self.parts) else None
+
+    def best(self) -> tuple[float, float]:
+        """The best value, averaged over the parts so far, and its epoch. Raises ValueError if there is none."""
+        from reports.analysis.protocols import averaged
+
+        values = averaged(self.curves, self.metric)
+        best = max(values, key=lambda value: -math.inf if math.isnan(value) else value)
+        if not math.isfinite(best):
+            raise ValueError(f"{self.metric} does not exist in validation")
+        return best, self.curves[0][values.index(best)]["epoch"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.cells.outcome import Outcome, TrialOutcome
-from benchmark.tuning.study import REASON, SURPLUS, Spec, counted
+from benchmark.tuning.study import REASON, Spec, counted
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -29,9 +29,7 @@ def make_outcome(spec: Spec, trials: Sequence[FrozenTrial]) -> Outcome:
         folds=cell.identity["folds"],
         made_with=spec.made_with(),
         space={key: [limits.low, limits.high, limits.log] for key, limits in spec.space.items()},
-        trials=[
-            _trial_outcome(trial, trial.number in counting) for trial in trials if not trial.user_attrs.get(SURPLUS)
-        ],
+        trials=[_trial_outcome(trial, trial.number in counting) for trial in trials],
     )
 
 
@@ -40,7 +38,7 @@ def _trial_outcome(trial: FrozenTrial, counts: bool) -> TrialOutcome:
     reason = attributes.get(REASON)
     if trial.state == TrialState.FAIL and reason is None:
         again = "" if counts else "; tried again"
-        reason = f"its worker died (killed, or out of memory){again}"
+        reason = f"`tune` ended before it{again}"
     return TrialOutcome(
         number=trial.number,
         state=STATES[trial.state],

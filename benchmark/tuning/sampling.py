@@ -17,20 +17,19 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": lambda seed: GPSampler(seed=seed),
 }
 
-# Called with the number of evaluations of a whole trial and of folds: none prunes in the first half of the first fold.
-PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
-    "median": lambda points, folds: MedianPruner(n_warmup_steps=points // (2 * folds)),
-    "halving": lambda points, folds: SuccessiveHalvingPruner(min_resource=max(1, points // (2 * folds))),
-    "hyperband": lambda points, folds: HyperbandPruner(max(1, points // (2 * folds)), points),
-    "none": lambda points, folds: NopPruner(),
+# Called with the number of parts of a trial (repetitions x class folds), after each of which a pruner is asked.
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "median": lambda parts: MedianPruner(),
+    "halving": lambda parts: SuccessiveHalvingPruner(min_resource=1),
+    "hyperband": lambda parts: HyperbandPruner(1, parts),
+    "none": lambda parts: NopPruner(),
 }
 
 
 class SeededByTrial(BaseSampler):
     """One of `SAMPLERS`, made for each trial from a random stream of its own, named by the trial's number.
 
-    The storage gives each number to one trial, so that two samplers never draw from one stream, on any machine and
-    after any restart, and a study of a single worker is reproducible.
+    So no two trials draw from one stream, also after a restart, and a study of a single worker is reproducible.
     """
 
     def __init__(self, name: str, *seed: str | int) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from optuna import Trial
 
-from dazle.config import Range, Settings
+from dazle.config import MethodSettings, Range
 from dazle.errors import InputError
 
 Space = Mapping[str, Range]
 
 
-def search_space(settings: Settings, fixed: Collection[str]) -> Space:
+def search_space(settings: MethodSettings, fixed: Collection[str]) -> Space:
     """The settings to tune, with absolute ranges; `fixed`: those that the row or the user changes.
 
     A setting that has no effect while another is 0 is left out if that is 0. A range is widened to hold the row's own

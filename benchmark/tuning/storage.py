@@ -1,8 +1,8 @@
 """The storage of studies: a journal file in the output folder, or any database that Optuna can open.
 
-Two things are added to Optuna's journal. Its lock is the system's, which is released when its process dies, so that a
-killed process does not stop the others. And before an append, a last line that a killed process left unfinished is cut
-off, after a copy of the file is saved: an append after such a line would make the whole journal unreadable.
+One process at a time writes to a study (`benchmark/tuning/owner.py`). Before a journal is opened, a last line that a
+killed process left unfinished is cut off, after a copy of the file is saved: an append after such a line would make the
+whole journal unreadable.
 """
 
 import json
@@ -12,25 +12,21 @@ import warnings
 from pathlib import Path
 
 import optuna
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from dazle.errors import InputError
 
-# The time between two heartbeats of a trial in a database, and the time without one after which it counts as dead.
-HEARTBEAT_SECONDS, SILENCE_SECONDS = 10, 30
 OPENINGS = 4
-# How often the parameters of a killed trial are queued again; they may be the reason that the worker dies.
-RETRIES = 2
+# Opening a journal takes milliseconds.
+JOURNAL_SECONDS = 30
 
 # Parts of Optuna used here are experimental; the tests of this room cover them.
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
-retry = RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
 
 
 def open_storage(url: str | None, out: Path) -> BaseStorage:
@@ -40,12 +36,15 @@ def open_storage(url: str | None, out: Path) -> BaseStorage:
 
 
 def _journal(path: Path) -> BaseStorage:
-    lock = JournalLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        lock.release()
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        with FileLock(f"{path}.flock", timeout=JOURNAL_SECONDS):
+            repair(path)
+            # Its file stays behind if its process is killed; the lock around it shows that nobody holds it now.
+            Path(f"{path}.lock").unlink(missing_ok=True)
+            return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    except Timeout:
+        raise InputError(f"{path} is held by another process that does not go on; end that one first") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged in the middle ({error}); take a copy of it, or another --out") from None
     except OSError as error:
@@ -69,12 +68,7 @@ def _database(url: str) -> BaseStorage:
 
 def _connect(url: str, attempts: int) -> RDBStorage:
     try:
-        return RDBStorage(
-            url,
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=SILENCE_SECONDS,
-            heartbeat_stale_trial_callback=retry,
-        )
+        return RDBStorage(url)
     except (IntegrityError, ProgrammingError):
         # Two processes that open an empty database at once both create its tables; the second one tries again.
         if attempts == 1:
@@ -83,25 +77,10 @@ def _connect(url: str, attempts: int) -> RDBStorage:
         return _connect(url, attempts - 1)
 
 
-class JournalLock(BaseJournalFileLock):
-    """The lock around every append to the journal at `path`; repairs the journal when it is acquired."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.lock = path, FileLock(f"{path}.flock")
-
-    def acquire(self) -> bool:
-        self.lock.acquire()
-        repair(self.path)
-        return True
-
-    def release(self) -> None:
-        self.lock.release()
-
-
 def repair(path: Path) -> Path | None:
     """Cuts off an unfinished last line and returns the path of a copy of the journal before; None if it is whole.
 
-    The caller holds the journal's lock.
+    Nobody else may write to the journal meanwhile.
     """
     if not path.exists() or not (size := _whole_size(path)) < path.stat().st_size:
         return None

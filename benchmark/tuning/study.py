@@ -1,7 +1,6 @@
 """A study: one variant on one dataset, with the conditions of all its trials and the trials that its budget counts.
 
-A trial that failed or was pruned counts. One whose worker died does not if its parameters were queued again; nor does
-one that started after the budget was used up.
+A trial that failed or was pruned counts. One that died with its process does not if its parameters were queued again.
 """
 
 import time
@@ -19,10 +18,10 @@ from benchmark.cells.matrix import Cell
 from benchmark.tuning.space import Space, search_space
 from dazle.errors import InputError
 
-# The attribute of a study with its conditions, and those of a trial: the name of its worker, the reason of its end, and
-# that it started after the budget was used up.
+# The attribute of a study with its conditions, and those of a trial: why it has no value, and the numbers of the trials
+# with the same parameters that it replaces, since they died with their process.
 MADE_WITH = "made with"
-WORKER, REASON, SURPLUS = "worker", "why", "surplus"
+REASON, REPLACES = "why", "replaces"
 # How long another process may take from creating a study to setting its conditions.
 CREATION_SECONDS = 3.0
 UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
@@ -112,8 +111,8 @@ def _check_conditions(spec: Spec, old: Mapping[str, Any]) -> None:
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that the budget counts."""
-    replaced = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
-    return [trial for trial in trials if trial.number not in replaced and not trial.user_attrs.get(SURPLUS)]
+    replaced = {number for trial in trials for number in trial.user_attrs.get(REPLACES, [])}
+    return [trial for trial in trials if trial.number not in replaced]
 
 
 def finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -3,11 +3,10 @@
 Running the same options again continues it; with more `--trials` every study of the command gets as many.
 """
 
-import multiprocessing
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from optuna import Study
@@ -18,17 +17,18 @@ from benchmark.cells.datasets import data_folder, resolve
 from benchmark.cells.matrix import Conditions, expand, lacks_semantics
 from benchmark.cells.outcome import Outcome, write_outcome
 from benchmark.machine import available_memory, choose_device, default_workers
+from benchmark.run.jobs import Jobs
 from benchmark.run.plan import FEATURE_MEMORY
+from benchmark.run.pools.processes import Processes, prepare_training
 from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
 from benchmark.tuning.options import TuneOptions
 from benchmark.tuning.outcome import make_outcome
+from benchmark.tuning.owner import ownership
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import Spec, finished, make_spec, open_study
-from benchmark.tuning.worker import TuningJob, work
+from benchmark.tuning.trials import Trials
 from dazle.errors import InputError
-
-UPDATE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,22 @@ def tune(options: TuneOptions) -> int:
 
 
 def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePlan) -> Outcome:
-    """Starts the workers and waits until they have ended; writes the outcome also after an interrupt."""
-    context = multiprocessing.get_context("spawn")
+    """Runs the missing trials of a study; writes the outcome also after an interrupt."""
     left = options.trials - len(finished(study.get_trials(deepcopy=False)))
-    count = min(tune_plan.workers, max(0, left))
-    memory = int(FEATURE_MEMORY * available_memory()) // max(1, count)
-    job = TuningJob(spec, options.trials, options.storage, tune_plan.out, memory)
-    processes = [context.Process(target=work, args=(job,)) for _ in range(count)]
+    workers = min(tune_plan.workers, max(1, left))
+    memory = int(FEATURE_MEMORY * available_memory()) // workers
     try:
-        with StudyDisplay(spec, options.trials, max(1, count)) as display:
+        with (
+            ownership(study, spec.title) as owner,
+            StudyDisplay(spec, options.trials, workers) as display,
+            Jobs[int](Processes(workers, partial(prepare_training, options.threads))) as jobs,
+        ):
+            trials = Trials(spec, study, options.trials, jobs, memory)
             display.update(study.get_trials(deepcopy=False))
-            for process in processes:
-                process.start()
-            while any(process.is_alive() for process in processes):
-                time.sleep(UPDATE_SECONDS)
+            while trials.advance():
+                owner.sign()
                 display.update(study.get_trials(deepcopy=False))
     finally:
-        for process in processes:
-            if process.is_alive():
-                process.kill()
-            if process.pid is not None:
-                process.join()
         outcome = make_outcome(spec, study.get_trials())
         write_outcome(tune_plan.out, outcome)
     return outcome

@@ -21,13 +21,12 @@ then they are frozen.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dazle.config import Settings, preset
 from dazle.features.feature_set import FeatureSet, Places, Regions, check, normalise
 from dazle.features.splits import draw_folds
 from dazle.streams import stream
@@ -40,7 +39,7 @@ CONSTANTS_FROM = (101, 102, 103)
 
 @dataclass(frozen=True)
 class Shape:
-    """The constants of one simulated dataset; all but `training` are part of its fingerprint."""
+    """The constants of one simulated dataset, all part of its fingerprint."""
 
     groups: int
     attributes_per_group: int
@@ -59,7 +58,6 @@ class Shape:
     grid: tuple[int, int] = (3, 3)
     channels: int = 64
     semantic_dimension: int = 24
-    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def attributes(self) -> int:
@@ -81,7 +79,6 @@ SHAPES = {
         annotation_noise=0.02,
         clutter=4,
         noise=0.2,
-        training={"training.epochs": 10, "training.learning_rate": 0.0015},
     ),
     # Few images a class.
     "sun": Shape(
@@ -94,9 +91,8 @@ SHAPES = {
         annotation_noise=0.02,
         clutter=3,
         noise=0.15,
-        training={"training.epochs": 10, "training.learning_rate": 0.0015},
     ),
-    # Few classes, many images. The paper trains without momentum here, so the learning rate must be higher.
+    # Few classes, many images.
     "awa2": Shape(
         groups=12,
         attributes_per_group=3,
@@ -108,9 +104,8 @@ SHAPES = {
         clutter=3,
         noise=0.2,
         visible=0.95,
-        training={"training.epochs": 8, "training.learning_rate": 0.02},
     ),
-    # Many noisy attributes, and a curve with a point every 20 steps.
+    # Many noisy attributes.
     "deepfashion": Shape(
         groups=20,
         attributes_per_group=3,
@@ -122,14 +117,8 @@ SHAPES = {
         clutter=3,
         noise=0.15,
         prototype_noise=0.4,
-        training={"training.epochs": 9, "training.learning_rate": 0.0015, "training.evaluate_every": 20},
     ),
 }
-
-
-def simulated_settings(name: str) -> Settings:
-    """The paper's settings for the dataset, with learning rate and epochs for so few steps."""
-    return preset(name).changed(SHAPES[name].training)
 
 
 def simulate(name: str, seed: int = REPORTED_SEED) -> FeatureSet:
@@ -165,8 +154,8 @@ def simulate(name: str, seed: int = REPORTED_SEED) -> FeatureSet:
 
 
 def _constants(shape: Shape) -> dict[str, Any]:
-    """The constants that the features depend on: all but `training`."""
-    return {key: value for key, value in asdict(shape).items() if key != "training"}
+    """The constants that the features depend on."""
+    return asdict(shape)
 
 
 def fingerprint(name: str, seed: int = REPORTED_SEED) -> str:

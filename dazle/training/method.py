@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dazle.training.judge import Judge
+    from dazle.training.step import Step
     from dazle.training.task import Task
 
 
@@ -50,3 +51,6 @@ class Method(Protocol):
 
     def scorer(self, state: "Mapping[str, Tensor]", task: "Task", settings: Any) -> Scorer:
         """The scorer of a state that was handed to a judge."""
+
+    def step(self, task: "Task", settings: Any) -> "Step":
+        """One step of training on a model of its own, to measure its speed; absent if the method has no steps."""

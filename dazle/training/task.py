@@ -92,3 +92,37 @@ def task_of(
         device=device,
         precision=precision,
     )
+
+
+def made_up_task(
+    regions: tuple[int, int],
+    attributes: int,
+    classes: tuple[int, int],
+    images: int,
+    *,
+    dimension: int = 300,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+) -> Task:
+    """A task of random train images, for measurements of speed; regions (R, D), classes (seen, unseen).
+
+    The semantics `word2vec` have `dimension` values; the label of an image is its position among the seen classes.
+    """
+    random = np.random.default_rng(0)
+    values = random.random((images, *regions), np.float32)
+    values /= np.linalg.norm(values, axis=2, keepdims=True)
+    seen, unseen = classes
+    vectors = random.random((seen + unseen, attributes), np.float32)
+    return Task(
+        images=TrainImages(
+            Regions(values.astype(np.float16), np.ones((images, regions[0]), np.float32)), np.arange(images)
+        ),
+        labels=np.arange(images) % seen,
+        attributes=torch.from_numpy(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)),
+        seen=np.arange(seen + unseen) < seen,
+        semantics={"word2vec": random.standard_normal((attributes, dimension)).astype(np.float32)},
+        grid=(1, regions[0]),
+        seed=("made up",),
+        device=torch.device(device),
+        precision=precision,
+    )

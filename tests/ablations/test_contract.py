@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from ablations.suites import SUITES
 from ablations.variants import AXES, VARIANTS, Variant, find, register
-from dazle.config import PRESETS, Settings, preset
-from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.config import PRESETS, Settings
+from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import final_phase
@@ -37,7 +37,7 @@ def features_of(name: str) -> FeatureSet:
 
 
 def settings_of(variant: Variant, dataset: str = "cub") -> Settings:
-    return simulated_settings(dataset).changed(variant.changes)
+    return Settings.preset(dataset, simulated=True).changed(variant.changes)
 
 
 def batch_of(features: FeatureSet, settings: Settings) -> tuple[Model, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -56,7 +56,7 @@ def batch_of(features: FeatureSet, settings: Settings) -> tuple[Model, torch.Ten
 @pytest.mark.parametrize("dataset", SHAPES)
 def test_builds_on_the_shapes_of_every_dataset(variant: Variant, dataset: str) -> None:
     attributes, classes = SHAPES[dataset]
-    settings = preset(dataset).changed(variant.changes)
+    settings = Settings.preset(dataset).changed(variant.changes)
     d = attributes if settings.model.semantics == "one-hot" else 300
     with torch.inference_mode():
         model = Model(settings.model, torch.randn(attributes, d), torch.rand(classes, attributes), 2048, 1)
@@ -121,7 +121,7 @@ def test_initial_weights_are_those_of_the_full_model(variant: Variant) -> None:
 @EVERY
 @pytest.mark.parametrize("dataset", PRESETS)
 def test_changes_are_settings_and_change_something(variant: Variant, dataset: str) -> None:
-    base = preset(dataset)
+    base = Settings.preset(dataset)
     assert (base.changed(variant.changes) == base) is (variant.name == "dazle")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dazle.config import DATASETS, Settings, preset
+from dazle.config import DATASETS, Settings
 from dazle.errors import InputError
 
 
@@ -18,15 +18,15 @@ def test_defaults_are_the_papers_values() -> None:
 
 def test_presets_are_the_table_of_the_released_notebooks() -> None:
     keys = ("momentum", "balanced_batches", "epochs")
-    table = {name: tuple(preset(name).flat()[f"training.{key}"] for key in keys) for name in DATASETS}
+    table = {name: tuple(Settings.preset(name).flat()[f"training.{key}"] for key in keys) for name in DATASETS}
     assert table == {
         "cub": (0.9, False, 20),
         "sun": (0.9, True, 100),
         "awa2": (0.0, True, 20),
         "deepfashion": (0.9, True, 1),
     }
-    assert [name for name in DATASETS if preset(name).model.renormalise_semantics] == ["awa2"]
-    assert preset("deepfashion").training.evaluate_every == 200
+    assert [name for name in DATASETS if Settings.preset(name).model.renormalise_semantics] == ["awa2"]
+    assert Settings.preset("deepfashion").training.evaluate_every == 200
 
 
 @pytest.mark.parametrize(

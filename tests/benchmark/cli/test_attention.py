@@ -17,7 +17,7 @@ from benchmark.cells.manifest import make_manifest, manifest_path, read_manifest
 from benchmark.cells.matrix import Conditions, expand, identity_hash
 from benchmark.reporting.attention import AttentionOptions, attention_picture, image_index
 from benchmark.run.train import Job, run_cells
-from dazle.config import preset
+from dazle.config import Settings
 from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
 from dazle.features.splits import final_phase
@@ -64,7 +64,7 @@ def test_contributions_are_the_models_own(run: Path, monkeypatch: pytest.MonkeyP
     state = load_file(model_path(run, entry.id))
     regions = torch.from_numpy(features.regions.read(np.array([1500]))).float()
     Z = torch.from_numpy(features.attributes[final_phase(features).classes])
-    scores = reference.scores(state, Z, regions, preset("cub").model)[0]
+    scores = reference.scores(state, Z, regions, Settings.preset("cub").model)[0]
     margin = torch.where(torch.from_numpy(final_phase(features).seen), -1.0, 1.0)
     assert sum(attribute.contribution for attribute in maps) == pytest.approx(
         scores[(scores + margin).argmax()].item(), rel=1e-4

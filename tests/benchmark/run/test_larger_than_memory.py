@@ -15,10 +15,10 @@ from benchmark.cells.datasets import resolve
 from benchmark.cli.main import app
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.runner import make_job
-from dazle.config import preset
+from dazle.config import Settings
 from dazle.datasets.full_size import Sizes, full_size, sizes
 from dazle.datasets.published_counts import PUBLISHED
-from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
 from dazle.features.added_semantics import add, side_file
 from dazle.features.feature_file import open_features, write
@@ -47,7 +47,7 @@ def stored(folder: Path, read_ahead: int) -> FeatureSet:
 @pytest.mark.parametrize("normalise", [True, False])
 def test_the_same_bits_from_memory_and_from_the_disk(folder: Path, normalise: bool) -> None:
     changes = {"training.epochs": 2, "model.normalise_regions": normalise}
-    settings = preset("cub").changed(changes)
+    settings = Settings.preset("cub").changed(changes)
     curves = []
     for read_ahead in (0, 1, 2**20):
         features = stored(folder, read_ahead)
@@ -65,7 +65,14 @@ def test_a_damaged_file_is_named_while_training(folder: Path, tmp_path: Path) ->
     features = open_features(broken)
     features.regions.read_ahead = 2**20
     with pytest.raises(InputError, match=r"cub-full\.h5"):
-        train(Dazle(), features, final_phase(features), preset("cub").changed({"training.epochs": 9}), (1, "x", 0), CPU)
+        train(
+            Dazle(),
+            features,
+            final_phase(features),
+            Settings.preset("cub").changed({"training.epochs": 9}),
+            (1, "x", 0),
+            CPU,
+        )
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -121,7 +128,7 @@ def test_rows_whose_vectors_are_not_there_are_left_out_and_said() -> None:
 def test_the_small_sets_train_as_before() -> None:
     """The reader converts batch by batch; what comes out does not depend on how it was read."""
     features = simulate("cub")
-    settings = simulated_settings("cub").changed({"training.epochs": 1})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 1})
     one, other = (
         train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU).curves[0] for _ in range(2)
     )
@@ -137,7 +144,7 @@ import resource, sys, time
 import torch
 from pathlib import Path
 from dazle.training.batches import RegionReader, index_batches
-from dazle.config import preset
+from dazle.config import Settings
 from dazle.features.splits import final_phase
 from dazle.training.fit import fit
 from benchmark.cells.datasets import load_features
@@ -147,7 +154,7 @@ peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
 features = load_features("cub-full", Path(sys.argv[1]), 700 * 2**20)
 assert not features.regions.in_memory
-settings = preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
+settings = Settings.preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
 phase = final_phase(features)
 fitted = train(Dazle(), features, phase, settings, (1, "cub-full", 0), cpu)
 trained = fitted.images_trained / fitted.train_seconds

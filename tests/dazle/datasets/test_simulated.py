@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from dazle.config import Settings
 from dazle.datasets import simulated
 from dazle.datasets.simulated import SHAPES, fingerprint, simulate
 from dazle.features.splits import validation_phase
@@ -83,7 +84,7 @@ def test_the_full_model_is_neither_lost_nor_done_on_the_seeds_that_set_the_const
     assert simulated.REPORTED_SEED not in simulated.CONSTANTS_FROM
     for seed in simulated.CONSTANTS_FROM:
         features = simulate(name, seed)
-        settings = simulated.simulated_settings(name)
+        settings = Settings.preset(name, simulated=True)
         curve = train(
             Dazle(), features, validation_phase(features, 1), settings, (214, name, 0), torch.device("cpu")
         ).curves[0]

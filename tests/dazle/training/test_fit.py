@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dazle.config import Settings, TrainingSettings
-from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.datasets.simulated import simulate
 from dazle.features.splits import final_phase, validation_phase
 from dazle.method.semantics import initial_semantics
 from dazle.training.dazle import Dazle
@@ -27,7 +27,7 @@ def test_a_schedule_counts_as_the_reference_does() -> None:
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return simulated_settings("cub").changed({"training.epochs": 3})
+    return Settings.preset("cub", simulated=True).changed({"training.epochs": 3})
 
 
 def test_a_curve_has_a_point_an_epoch_and_everything_in_it(settings: Settings) -> None:
@@ -63,7 +63,7 @@ def test_a_validated_margin_is_its_own_in_validation_and_the_mean_over_folds_in_
 def test_unseen_classes_of_the_test_stay_out_of_validation() -> None:
     """Features of every test image may be anything, and the validation curve is the same to the last bit."""
     features = simulate("cub")
-    settings = simulated_settings("cub").changed({"training.epochs": 2})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 2})
     before = train(Dazle(), features, validation_phase(features, 1), settings, (1, "cub", 0), CPU).curves[0]
     values = features.regions.read(np.arange(len(features.labels))).copy()
     values[np.concatenate([features.test_seen, features.test_unseen])] = np.nan
@@ -75,7 +75,7 @@ def test_unseen_classes_of_the_test_stay_out_of_validation() -> None:
 
 
 def test_a_training_that_diverges_says_so() -> None:
-    settings = simulated_settings("cub").changed({"training.epochs": 1, "training.learning_rate": 1e30})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 1, "training.learning_rate": 1e30})
     features = simulate("cub")
     with pytest.raises(FloatingPointError, match="diverged"):
         train(Dazle(), features, final_phase(features), settings, (1, "cub", 0), CPU)
@@ -86,7 +86,7 @@ def test_bf16_moves_H_by_less_than_another_seed_does() -> None:
     features = simulate("cub")
     H = {}
     for precision in ("float32", "bf16"):
-        settings = simulated_settings("cub").changed({"training.precision": precision})
+        settings = Settings.preset("cub", simulated=True).changed({"training.precision": precision})
         fits = [train(Dazle(), features, final_phase(features), settings, (1, "cub", seed), CPU) for seed in range(4)]
         H[precision] = np.array([fitted.curves[0][-1]["H"] for fitted in fits])
     assert abs((H["bf16"] - H["float32"]).mean()) < H["float32"].std(ddof=1)

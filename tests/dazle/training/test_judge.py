@@ -2,7 +2,8 @@
 
 import torch
 
-from dazle.datasets.simulated import simulate, simulated_settings
+from dazle.config import Settings
+from dazle.datasets.simulated import simulate
 from dazle.features.splits import final_phase, validation_phase
 from dazle.training.dazle import Dazle
 from dazle.training.judge import Judge, MarginRule
@@ -15,7 +16,7 @@ RULES: list[MarginRule] = [1.0, 0.0, "validated"]
 
 def test_rules_share_a_training_and_keep_their_own_curves() -> None:
     features = simulate("cub")
-    settings = simulated_settings("cub").changed({"training.epochs": 3})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 3})
     phase = final_phase(features)
     validation = train(Dazle(), features, validation_phase(features, 1), settings, SEED, CPU, RULES).curves[2]
     shared = train(Dazle(), features, phase, settings, SEED, CPU, RULES, validation=[validation])
@@ -29,7 +30,7 @@ def test_rules_share_a_training_and_keep_their_own_curves() -> None:
 
 def test_states_are_those_of_the_points_nearest_to_what_is_wanted() -> None:
     features = simulate("cub")
-    settings = simulated_settings("cub").changed({"training.epochs": 4})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 4})
     phase = final_phase(features)
     judge = train(Dazle(), features, phase, settings, SEED, CPU, [1.0] * 3, states_at=[None, 0.49, 0.25])
     assert judge.state_points == [3, 1, 0]
@@ -41,7 +42,7 @@ def test_states_are_those_of_the_points_nearest_to_what_is_wanted() -> None:
 def test_the_judge_returns_nothing_and_counts_the_training_alone() -> None:
     features = simulate("cub")
     phase = final_phase(features)
-    settings = simulated_settings("cub").changed({"training.epochs": 1})
+    settings = Settings.preset("cub", simulated=True).changed({"training.epochs": 1})
     returned = []
 
     class Asking(Dazle):

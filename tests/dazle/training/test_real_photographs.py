@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dazle.config import preset
+from dazle.config import Settings
 from dazle.datasets.import_reference import import_reference
 from dazle.features.feature_file import open_features
 from dazle.features.feature_set import FeatureSet
@@ -48,7 +48,7 @@ def test_bf16_moves_H_by_less_than_another_seed_does(features: FeatureSet) -> No
     """Two epochs, three seeds, paired: the mean difference lies within one standard deviation over seeds."""
     phase, H = final_phase(features), {}
     for precision in ("float32", "bf16"):
-        settings = preset("cub").changed({"training.precision": precision, "training.epochs": 2})
+        settings = Settings.preset("cub").changed({"training.precision": precision, "training.epochs": 2})
         fits = [
             train(Dazle(), features, phase, settings, (1, "cub127", seed), torch.device("cpu")) for seed in range(3)
         ]
