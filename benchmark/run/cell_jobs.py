@@ -59,12 +59,12 @@ class CellJobs:
         """`memory`: bytes of features for each worker; `timeout`: seconds that one cell may take."""
         self.out, self.memory = out, memory
         self.save_models, self.retry_failed = save_models, retry_failed
-        self._jobs: Jobs[Group] = Jobs(pool, timeout)
-        self._locks: dict[Group, list[FileLock]] = {}
+        self._jobs: Jobs[str] = Jobs(pool, timeout)
+        self._held: dict[str, list[tuple[Cell, FileLock]]] = {}  # by the id of the first cell, the key of its job
 
     def running(self) -> list[tuple[Cell, float]]:
         """Cells in work, and for how many seconds each."""
-        return [(cell, seconds) for group, seconds in self._jobs.running() for cell in group]
+        return [(cell, seconds) for key, seconds in self._jobs.running() for cell, _ in self._held[key]]
 
     def run(self, groups: Sequence[Group]) -> Iterator[Ended | None]:
         """Yields each cell that ended, and None now and then while none does, so that a display can be updated."""
@@ -72,10 +72,10 @@ class CellJobs:
         with ExitStack() as stack:
             stack.callback(self._release_all)
             stack.enter_context(self._jobs)
-            while waiting or self._locks:
+            while waiting or self._held:
                 for _ in range(min(self._jobs.free, len(waiting))):
                     yield from self._begin(waiting.popleft(), waiting)
-                if not self._locks:
+                if not self._held:
                     if waiting:
                         time.sleep(PATIENCE_SECONDS)
                         yield None
@@ -88,7 +88,7 @@ class CellJobs:
 
     def _begin(self, group: Group, waiting: "deque[Group]") -> Iterator[Ended]:
         """Submits the cells of the group that are not done and that no other run holds; those are put off."""
-        locks, todo = [], []
+        held = []
         for cell in group:
             lock = cell_lock(self.out, cell.id)
             try:
@@ -100,28 +100,28 @@ class CellJobs:
             state = read_state(self.out, cell.id) if record_path(self.out, cell.id).exists() else None
             if state is None or state.record is None or (state.status == "failed" and self.retry_failed):
                 remove_unfinished(record_path(self.out, cell.id))
-                locks.append(lock)
-                todo.append(cell)
+                held.append((cell, lock))
             else:  # another run has ended it meanwhile
                 _release(lock)
                 yield Ended(cell, state.record)
-        if todo:
-            cells = tuple(todo)
-            self._locks[cells] = locks
+        if held:
+            cells = tuple(cell for cell, _ in held)
+            self._held[cells[0].id] = held
             options = TrainOptions(cells[0].dataset.file, self.memory, self.save_models)
             job = Job(
                 train_cells, (cells, options), cpus=cells[0].identity["threads"],
                 gpus=float(cells[0].identity["device"] == "cuda"), memory=self.memory,
             )  # fmt: skip
-            self._jobs.submit(cells, job)
+            self._jobs.submit(cells[0].id, job)
 
-    def _finish(self, outcome: Outcome[Group]) -> Iterator[Ended]:
+    def _finish(self, outcome: Outcome[str]) -> Iterator[Ended]:
+        held = self._held.pop(outcome.key)
         if outcome.failure is None:
             trained: list[TrainedCell] = outcome.value
         else:
-            seconds = outcome.seconds / len(outcome.key)
-            trained = [TrainedCell(failed_record(cell, outcome.failure, seconds)) for cell in outcome.key]
-        for cell, lock, result in zip(outcome.key, self._locks.pop(outcome.key), trained, strict=True):
+            seconds = outcome.seconds / len(held)
+            trained = [TrainedCell(failed_record(cell, outcome.failure, seconds)) for cell, _ in held]
+        for (cell, lock), result in zip(held, trained, strict=True):
             record = self._write(cell, result)
             _release(lock)
             yield Ended(cell, record)
@@ -140,9 +140,9 @@ class CellJobs:
         return result.record
 
     def _release_all(self) -> None:
-        for lock in [lock for locks in self._locks.values() for lock in locks]:
+        for _, lock in [pair for held in self._held.values() for pair in held]:
             _release(lock)
-        self._locks.clear()
+        self._held.clear()
 
 
 def _release(lock: FileLock) -> None:

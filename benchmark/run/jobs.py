@@ -33,7 +33,6 @@ class Outcome(Generic[Key]):
 class _Running(Generic[Key]):
     key: Key
     job: Job
-    limit: float
     lost: int = 0
     overdue: bool = False
 
@@ -42,7 +41,7 @@ class Jobs(Generic[Key]):
     """Keeps a pool busy; a context that closes the pool in the end."""
 
     def __init__(self, pool: Pool, timeout: float | None = None) -> None:
-        """`timeout`: seconds that one job may take from its start, unless `submit` says otherwise."""
+        """`timeout`: seconds that one job may take from its start."""
         self.pool, self.timeout = pool, timeout or inf
         self._running: dict[Future[Any], _Running[Key]] = {}
 
@@ -57,9 +56,9 @@ class Jobs(Generic[Key]):
         """How many more jobs can begin at once."""
         return max(0, self.pool.slots() - len(self._running))
 
-    def submit(self, key: Key, job: Job, shares: int = 1) -> None:
-        """`shares`: how many times the time limit the job has, for a job that does the work of several."""
-        self._running[self.pool.submit(job)] = _Running(key, job, self.timeout * shares)
+    def submit(self, key: Key, job: Job) -> None:
+        """Begins the job, at once if a slot is free; `key` is in its outcome."""
+        self._running[self.pool.submit(job)] = _Running(key, job)
 
     def running(self) -> list[tuple[Key, float]]:
         """The jobs in flight, and for how many seconds each has run."""
@@ -71,7 +70,7 @@ class Jobs(Generic[Key]):
             return []
         ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
         for future, running in self._running.items():
-            if not running.overdue and self._seconds(future) > running.limit and not future.done():
+            if not running.overdue and self._seconds(future) > self.timeout and not future.done():
                 running.overdue = True
                 self.pool.kill(future)
         outcomes = [self._outcome(future) for future in ended]
@@ -87,7 +86,7 @@ class Jobs(Generic[Key]):
         if error is None:
             return Outcome(running.key, future.result(), None, seconds)
         if running.overdue:
-            limit = f"{running.limit:g} s"
+            limit = f"{self.timeout:g} s"
             return Outcome(
                 running.key, None, f"did not end within {limit}, so it was killed; run again with a longer --timeout",
                 seconds,
