@@ -217,14 +217,14 @@ def prepare_worker(threads: int) -> None:
 
 def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
     """In the worker: locks the cells and runs them; None for one that another runner holds. Done records are kept."""
-    found: dict[str, Record | None] = {}
+    records: dict[str, Record | None] = {}
     with ExitStack() as claims:
         held, todo = [], []
         for cell in cells:
             try:
                 held.append(claims.enter_context(cell_lock(job.out, cell.id)))
             except Timeout:
-                found[cell.id] = None
+                records[cell.id] = None
                 continue
             path = record_path(job.out, cell.id)
             status, record, _ = read_state(job.out, cell.id) if path.exists() else ("missing", None, None)
@@ -232,9 +232,9 @@ def work_on(cells: Sequence[Cell], job: Job) -> Outcome:
                 remove_unfinished(path)
                 todo.append(cell)
             else:
-                found[cell.id] = record
-        found |= {record.id: record for record in run_cells(todo, job)} if todo else {}
+                records[cell.id] = record
+        records |= {record.id: record for record in run_cells(todo, job)} if todo else {}
         for lock in held:
             # Another runner that opened the file before reads the record that exists by now.
             os.unlink(lock.lock_file)
-    return [found[cell.id] for cell in cells]
+    return [records[cell.id] for cell in cells]
