@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from reports.analysis.results import DatasetResults
-from reports.table import Cell, Column, Row, Table, gap
+from reports.table import Column, Table, TableCell, TableRow, gap
 from reports.tables import captions
 
 MINUTES = "minutes: of all trials together, however many ran side by side"
@@ -59,10 +59,10 @@ def studies_table(studies: Sequence[StudySummary]) -> Table:
     return Table("studies", caption, columns, tuple(map(_study_row, studies)), notes, {"source": source})
 
 
-def _study_row(study: StudySummary) -> Row:
+def _study_row(study: StudySummary) -> TableRow:
     numbers = (study.trials, study.pruned, study.failed, study.default_value, study.best_value, study.best_trial)
-    cells = [Cell(text=study.dataset), Cell(text=study.variant), *(Cell(value) for value in numbers)]
-    return Row(f"{study.variant} on {study.dataset}", (*cells, Cell(study.seconds / 60)))
+    cells = [TableCell(text=study.dataset), TableCell(text=study.variant), *(TableCell(value) for value in numbers)]
+    return TableRow(f"{study.variant} on {study.dataset}", (*cells, TableCell(study.seconds / 60)))
 
 
 def tuned_table(frame: pd.DataFrame, studies: Sequence[StudySummary], protocol: str = "honest") -> Table:
@@ -101,27 +101,27 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
     )
 
 
-def _tuned_row(results: DatasetResults, study: StudySummary, protocol: str) -> Row:
+def _tuned_row(results: DatasetResults, study: StudySummary, protocol: str) -> TableRow:
     note = ("the best trial was that of the row's own settings",) if study.best_value == study.default_value else ()
     used = results.available_protocol(protocol)
     both = (study.variant, study.tuned)
     complete = all(variant in results.variants for variant in both)
     paired = results.difference(study.tuned, study.variant, "H", used) if complete else None
     cells = (
-        Cell(text=study.dataset),
-        Cell(text=study.variant),
-        Cell(study.trials),
-        Cell(study.default_value),
-        Cell(study.best_value, notes=note),
+        TableCell(text=study.dataset),
+        TableCell(text=study.variant),
+        TableCell(study.trials),
+        TableCell(study.default_value),
+        TableCell(study.best_value, notes=note),
         *(_mean(results, variant, "H", used) for variant in both),
         captions.difference_cell(paired) if paired else gap(),
         *(_mean(results, variant, "T1", used) for variant in both),
-        Cell(study.seconds / 60),
+        TableCell(study.seconds / 60),
     )
-    return Row(f"{study.variant} on {study.dataset}", cells)
+    return TableRow(f"{study.variant} on {study.dataset}", cells)
 
 
-def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell:
+def _mean(results: DatasetResults, variant: str, column: str, used: str) -> TableCell:
     """Mean and spread; a footnote where seeds are missing, a dash where all are."""
     if variant not in results.variants:
         return gap(f"{variant} on {results.name} is not in the run")

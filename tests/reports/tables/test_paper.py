@@ -5,7 +5,7 @@ import pytest
 
 from reports.analysis.published import PRESETS, published_methods
 from reports.analysis.results import DatasetResults
-from reports.table import DASH, Cell, Mark, Table
+from reports.table import DASH, Mark, Table, TableCell
 from reports.tables.paper import BESIDE_ORACLE, main_table, table_1
 from tests.reports.made_records import REAL, ablation, failed, rows
 
@@ -15,7 +15,7 @@ def results(**more) -> DatasetResults:
     return found
 
 
-def cells(table: Table, row: str) -> dict[str, Cell]:
+def cells(table: Table, row: str) -> dict[str, TableCell]:
     found = next(each for each in table.rows if each.key == row).cells
     return {column.title: cell for column, cell in zip(table.columns, found, strict=True)}
 
