@@ -88,7 +88,7 @@ def test_two_surroundings_are_both_told(tmp_path: Path) -> None:
     path = next((out / "cells").glob("*.json"))
     other = json.loads(path.read_text()) | {"environment": ENVIRONMENT | {"processor": "another"}}
     path.write_text(json.dumps(other))
-    assert {each.processor for each in read_candidate(out).results.environments} == {"made", "another"}
+    assert {environment.processor for environment in read_candidate(out).results.environments} == {"made", "another"}
 
 
 def changed(content: dict, where: str, value: object) -> dict:

@@ -22,8 +22,8 @@ def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str
 
 
 def cell_of(table: Table, row: str, column: str) -> TableCell:
-    index = [each.title for each in table.columns].index(column)
-    return next(each for each in table.rows if each.key == row).cells[index]
+    index = [table_column.title for table_column in table.columns].index(column)
+    return next(table_row for table_row in table.rows if table_row.key == row).cells[index]
 
 
 def test_cells_of_a_table() -> None:
