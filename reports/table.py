@@ -6,8 +6,14 @@ footnote letters, so no name is escaped twice and no CSV holds a rounded value.
     table = Table(
         name="tuned", caption="SIMULATED features. ...",
         columns=(Column("variant", kind="text"), Column("H"), Column("ΔH", signed=True)),
-        rows=(Row("max", (Cell(text="max"), Cell(62.0, spread=2.5, marks=(Mark.BEST,)), Cell(-1.0, low=-2.0, high=0))),
-              Row("one-hot", (Cell(text="one-hot"), gap("seed 0 failed: ..."), gap()))),
+        rows=(
+            TableRow("max", (
+                TableCell(text="max"),
+                TableCell(62.0, spread=2.5, marks=(Mark.BEST,)),
+                TableCell(-1.0, low=-2.0, high=0),
+            )),
+            TableRow("one-hot", (TableCell(text="one-hot"), gap("seed 0 failed: ..."), gap())),
+        ),
         constants={"source": "simulated", "protocol": "honest"},
     )
     markdown.render(table), latex.render(table), html.render(table), csv.render(table)
@@ -75,7 +81,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A number or a text; a cell without either is printed as a dash.
 
     A number may have a `spread` (one standard deviation), the bounds `low` and `high` of its 95 % interval, and the
@@ -126,11 +132,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """Cells in the order of the columns; `key` names the row (a variant, for example), for links and tests."""
 
     key: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class Table:
     name: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
 
@@ -178,9 +184,9 @@ class Table:
         return self.columns[column].grouped and self.rows[row].cells[column] == above
 
 
-def gap(reason: str = "") -> Cell:
+def gap(reason: str = "") -> TableCell:
     """A dash, with the reason in a footnote unless it is empty."""
-    return Cell(notes=(reason,) if reason else ())
+    return TableCell(notes=(reason,) if reason else ())
 
 
 def slug(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""A file that notices whoever opens it, libraries in C included: the kernel tells (inotify)."""
+"""A file that records whether it was opened, by libraries in C too. The kernel (inotify) watches it."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ NONBLOCKING = 0x800  # IN_NONBLOCK
 
 
 class Canary:
-    """Tells whether its file was opened since it was set up or asked before."""
+    """Watches a file from when the canary is created."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,6 +23,7 @@ class Canary:
         assert library.inotify_add_watch(self.events, os.fsencode(path), OPENED) > 0, os.strerror(ctypes.get_errno())
 
     def opened(self) -> bool:
+        """True if the file was opened since the last call, or since the canary was created."""
         try:
             return bool(os.read(self.events, 4096))
         except BlockingIOError:
@@ -33,7 +34,7 @@ class Canary:
 def watched(path: Path) -> Iterator[Canary]:
     """The file as a canary; skips the test where there is no inotify."""
     if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux tells who opens a file")
+        pytest.skip("only Linux reports that a file was opened")
     canary = Canary(path)
     try:
         yield canary

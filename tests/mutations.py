@@ -1,4 +1,4 @@
-"""How a valid file goes wrong: hypothesis strategies for damaged bytes and for JSON that is not what it should be."""
+"""Hypothesis strategies that damage a valid file: changed bytes, and JSON with wrong values, keys and nesting."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ HOSTILE = st.one_of(
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Flipped, overwritten, cut, doubled or inserted bytes."""
+    """The content with bytes flipped, overwritten, cut off, inserted, removed or repeated."""
     broken = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(0, len(broken) - 1)))
@@ -38,13 +38,13 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
 
 @st.composite
 def mistaken(draw: st.DrawFn, content: bytes) -> bytes:
-    """JSON with values swapped, keys lost or given twice, lists grown, whole parts nested deep, numbers that are none."""
+    """The JSON with values replaced or moved, keys removed or given twice, longer lists, deep nesting, and wrong types."""
     tree = json.loads(content)
     for _ in range(draw(st.integers(1, 3))):
-        everywhere = list(places(tree))
-        if not everywhere:
+        all_places = list(places(tree))
+        if not all_places:
             break
-        place, key = draw(st.sampled_from(everywhere))
+        place, key = draw(st.sampled_from(all_places))
         match draw(st.sampled_from(["replace", "remove", "rename", "move", "nest", "repeat"])):
             case "replace":
                 place[key] = draw(HOSTILE)
@@ -53,8 +53,8 @@ def mistaken(draw: st.DrawFn, content: bytes) -> bytes:
             case "rename" if isinstance(place, dict):
                 place[draw(st.text(max_size=10))] = place.pop(key)
             case "move":
-                other, to = draw(st.sampled_from(everywhere))
-                place[key] = json.loads(json.dumps(other[to]))
+                other, other_key = draw(st.sampled_from(all_places))
+                place[key] = json.loads(json.dumps(other[other_key]))
             case "nest":
                 for _ in range(draw(st.integers(1, 300))):
                     place[key] = [place[key]]

@@ -1,6 +1,6 @@
-"""Nothing that the project reads can make it run code: no pickle, no eval, and a pickle disguised as any input is refused.
+"""No input can make the project run code: it has no pickle and no eval, and a pickle disguised as an input is refused.
 
-A payload that is unpickled touches a file; that it would is tested first.
+The pickled payload creates a file if it is run; the last test shows that it does.
 """
 
 import ast
@@ -17,6 +17,7 @@ import scipy.io
 import torch
 
 from benchmark.cli.main import main
+from tests.dazle.datasets.archives import make_archive
 from tests.dazle.features.small_features import small, write_reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,13 +28,13 @@ CALLS = {"read_pickle", "to_pickle", "system", "popen", "unsafe_load"}
 
 
 def faults(tree: ast.Module) -> Iterator[str]:
-    """What could run code of a file."""
+    """The imports and calls of a module that could run code from a file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            found = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
             names = {name.name for name in node.names}
             harmless = isinstance(node, ast.ImportFrom) and names == {"UnpicklingError"}
-            yield from (name for name in found if name.split(".")[0] in MODULES and not harmless)
+            yield from (name for name in modules if name.split(".")[0] in MODULES and not harmless)
         if isinstance(node, ast.Call):
             yield from _call(node)
 
@@ -41,22 +42,22 @@ def faults(tree: ast.Module) -> Iterator[str]:
 def _call(node: ast.Call) -> Iterator[str]:
     called = ast.unparse(node.func)
     last = called.rpartition(".")[2]
-    given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+    options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
     if last in CALLS or called in BUILT_IN:
         yield called
-    if called == "torch.load" and given.get("weights_only") != "True":
+    if called == "torch.load" and options.get("weights_only") != "True":
         yield called
-    if called in ("np.load", "numpy.load") and given.get("allow_pickle") != "False":
+    if called in ("np.load", "numpy.load") and options.get("allow_pickle") != "False":
         yield called
-    if given.get("shell") == "True":
+    if options.get("shell") == "True":
         yield f"{called} with a shell"
 
 
 def test_no_code_of_the_project_can_run_what_a_file_says() -> None:
     paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     assert len(paths) > 60
-    found = {str(path): list(faults(ast.parse(path.read_text("utf-8")))) for path in paths}
-    assert {path: names for path, names in found.items() if names} == {}
+    faults_by_file = {str(path): list(faults(ast.parse(path.read_text("utf-8")))) for path in paths}
+    assert {path: names for path, names in faults_by_file.items() if names} == {}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_no_code_of_the_project_can_run_what_a_file_says() -> None:
      "torch.load(x, weights_only=False)", "np.load(x)", "np.load(x, allow_pickle=True)", "os.system(x)",
      "subprocess.run(x, shell=True)", "__import__(x)"],
 )  # fmt: skip
-def test_the_search_finds(line: str) -> None:
+def test_the_search_finds_a_line_that_could_run_code(line: str) -> None:
     assert list(faults(ast.parse(line)))
 
 
@@ -129,9 +130,12 @@ def reference(folder: Path) -> None:
     write_reference(folder / "a_ResNet_101.hdf5")
 
 
+def archive_of_cub(folder: Path) -> None:
+    np.save(make_archive(folder, "cub").splits / "w2v.npy", np.ones((5, 2), np.float32))
+
+
 IMPORT = "data import {} --name x --preset cub --data {folder}/out"
-PREPARE = "data prepare cub --images {folder} --splits {folder} --data {folder}/out --name x"
-# The file that is a pickle, the command that reads it, and what has to lie beside it.
+# The file that is a pickle, the command that reads it, and a function that writes the other files it needs.
 INPUTS: dict[str, tuple[str, str, Callable[[Path], None] | None]] = {
     "features to import": ("a.hdf5", IMPORT, None),
     "vectors to import": (
@@ -143,7 +147,12 @@ INPUTS: dict[str, tuple[str, str, Callable[[Path], None] | None]] = {
     "word vectors": ("v.bin", "data add-semantics small --semantics glove={} --data {folder}/data", features),
     "prepared features": ("data/small.h5", "data verify --data {folder}/data", None),
     "vectors beside features": ("data/small.semantics-glove.safetensors", "data info --data {folder}/data", features),
-    "weights": ("w.pth", PREPARE + " --backbone efficientnet-lite0 --weights {}", None),
+    "weights": (
+        "w.pth",
+        "data prepare cub --images {folder}/CUB_200_2011 --splits {folder}/xlsa17/data/CUB --data {folder}/out --name x "
+        "--backbone efficientnet-lite0 --weights {}",
+        archive_of_cub,
+    ),
     "manifest": ("run/manifest.json", "status {folder}/run", None),
     "manifest to report": ("run/manifest.json", "report {folder}/run", None),
 }
@@ -154,19 +163,21 @@ INPUTS: dict[str, tuple[str, str, Callable[[Path], None] | None]] = {
 def test_a_pickle_in_disguise_is_refused_and_not_run(
     kind: str, disguise: Callable[[Payload], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    name, command, beside = INPUTS[kind]
-    if beside is not None:
+    name, command, write_others = INPUTS[kind]
+    if write_others is not None:
         (tmp_path / "data").mkdir(exist_ok=True)
-        beside(tmp_path)
+        write_others(tmp_path)
     path, canary = tmp_path / name, tmp_path / "canary"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(disguise(Payload(canary)))
     monkeypatch.setattr("sys.argv", ["benchmark", *(word.format(path, folder=tmp_path) for word in command.split())])
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit_:
         main()
-    assert left.value.code == 2
+    assert exit_.value.code == 2
     assert not canary.exists()
-    assert capsys.readouterr().err.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert stderr.count("\n") == 1
+    assert path.name in stderr
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
@@ -187,7 +198,7 @@ def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path
         lambda: find_word2vec([tmp_path], 5),
         lambda: read_record(tmp_path / "00000000000000000000.json"),
         lambda: read_image(tmp_path / "image.jpg"),
-        lambda: _load(torch.nn.Linear(1, 1), tmp_path / "weights.pth"),  # past the hash, which alone refuses it
+        lambda: _load(torch.nn.Linear(1, 1), tmp_path / "weights.pth"),  # without the hash, which would refuse it
     ):  # fmt: skip
         with pytest.raises(InputError) as error:
             attempt()

@@ -146,8 +146,6 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
 def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:
     """InputError if an override replaces the change of a row, which would then carry the wrong name."""
     for key in overrides:
-        rows = [variant.name for variant in variants if key in variant.changes]
+        rows = ", ".join(variant.name for variant in variants if key in variant.changes)
         if rows:
-            raise InputError(
-                f"--set {key} overrides the change of {', '.join(rows)}; choose other rows with --variants"
-            )
+            raise InputError(f"--set {key} overrides the change of {rows}; choose other rows with --variants")

@@ -1,1 +1,4 @@
-"""The speed of a training step, of inference and of a loader on one device. Imports `machine`, `progress`, `dazle`."""
+"""The command `throughput`: the speed of a training step and of inference on one device.
+
+Imports `machine`, `progress`, `ablations`, `dazle` and `reports`.
+"""

@@ -1,4 +1,4 @@
-"""The comparisons: two ways to do the full model's training step, timed in turns.
+"""Comparisons of two forms of the full model's training step, timed in turns.
 
 To add one, add an entry to `COMPARISONS`. Both of its workloads must train on the same inputs; `gain` is the number of
 images that a call of the second trains on, divided by that of the first.

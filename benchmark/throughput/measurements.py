@@ -1,4 +1,4 @@
-"""The measurements of a throughput run: a variant's workload, a comparison of two ways, the profile of a step.
+"""The measurements of a throughput run: one workload of a variant, two forms of the step, the profile of the step.
 
 The rule: a workload takes turns with a square matrix product of the same precision, whose rate is the device's peak at
 that moment, and with the full model's workload, so that both ratios can be taken round by round.
@@ -64,7 +64,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ComparisonMeasurement:
-    """Times of the `first` and the `second` way, or the reason of their absence; `gain`: as in `Comparison`."""
+    """Times of the `first` and the `second` form, or the reason of their absence; `gain`: as in `Comparison`."""
 
     name: str
     about: str
@@ -160,7 +160,7 @@ class Measurer:
         return StepProfile(shape.name, precision, profile_operations(step, self.device))
 
     def compare(self, shape: Shape, name: str, precision: str) -> ComparisonMeasurement:
-        """Two ways of the full model's step. A way that fails on this machine has its error in `failure`."""
+        """Two forms of the full model's step. If one fails on this machine, `failure` is its error."""
         comparison, failure = COMPARISONS[name], None
         turns: dict[str, Timing] = {}
         others = None

@@ -1,1 +1,1 @@
-"""Datasets: one reader for each published archive, preparation, imports, simulated sets. Imports every other room."""
+"""Datasets: readers of published archives, preparation, imports, simulated sets. Imports `extraction`, `features`."""

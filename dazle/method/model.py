@@ -1,8 +1,8 @@
 """The DAZLE model in its fast form: class scores from one matrix product with the regions.
 
 All logits and attribute scores are linear in the regions f_r or in the attribute features h_a = sum_r alpha_ar f_r. So
-they come from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D), and h_a is
-never computed. Tests compare the model with the paper's formulas (`dazle/method/reference.py`).
+they come from ONE product of the regions with the stacked matrix [V W_alpha; V W_e; V W_beta] (3A x D); h_a is never
+computed. Tests compare the model with the paper's formulas (`dazle/method/reference.py`).
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import pandas as pd
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
 from reports.analysis.statistics import LEVEL, holm, paired_difference, rank_note, summarise
-from reports.table import Cell, Column, Mark, Row, Table, slug
+from reports.table import Column, Mark, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
 MIB = 2**20
@@ -27,7 +27,7 @@ POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
 SEEDS = Column("seeds", kind="text")
 
-Columns = dict[Column, list[Cell]]  # a cell a variant, in the order of the variants
+Columns = dict[Column, list[TableCell]]  # a cell a variant, in the order of the variants
 
 
 def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
@@ -41,7 +41,7 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
         **_further_columns(results, available),
     }
     rows = [
-        Row(variant, tuple(cells[index] for cells in columns.values()))
+        TableRow(variant, tuple(cells[index] for cells in columns.values()))
         for index, variant in enumerate(results.variants)
     ]
     return Table(
@@ -80,7 +80,7 @@ def best_marks(values: Mapping[str, pd.Series]) -> dict[str, tuple[Mark, ...]]:
 
 def _names(results: DatasetResults) -> Columns:
     texts = [(_axis(results, v), v, captions.change(results.change(v))) for v in results.variants]
-    return {column: [Cell(text=text[index]) for text in texts] for index, column in enumerate(NAMES)}
+    return {column: [TableCell(text=text[index]) for text in texts] for index, column in enumerate(NAMES)}
 
 
 def _axis(results: DatasetResults, variant: str) -> str:
@@ -106,7 +106,7 @@ def _differences(results: DatasetResults, protocol: str) -> Columns:
     rows = [variant for variant in results.variants if variant != FULL_MODEL]
     differences = {variant: results.difference(variant, FULL_MODEL, "H", protocol) for variant in rows}
     p_values = dict(zip(rows, holm([differences[row].p for row in rows]), strict=True))
-    empty = Cell(text="")
+    empty = TableCell(text="")
     columns = {
         DIFFERENCE: [
             empty if variant == FULL_MODEL else captions.difference_cell(differences[variant])
@@ -114,17 +114,19 @@ def _differences(results: DatasetResults, protocol: str) -> Columns:
         ]
     }
     if any(p is not None for p in p_values.values()):
-        columns[P_VALUE] = [empty if variant == FULL_MODEL else Cell(p_values[variant]) for variant in results.variants]
+        columns[P_VALUE] = [
+            empty if variant == FULL_MODEL else TableCell(p_values[variant]) for variant in results.variants
+        ]
     return columns
 
 
 def _further_columns(results: DatasetResults, protocol: str) -> Columns:
     """The oracle's H, pointing and cost, each column only if a row has a value; and the number of seeds."""
     variants = results.variants
-    columns: Columns = {ORACLE: [Cell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
+    columns: Columns = {ORACLE: [TableCell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
     pointing, chance, above = POINTING
     columns[pointing] = [captions.summary_cell(summarise(results.values(v, "pointing", protocol))) for v in variants]
-    columns[chance] = [Cell(summarise(results.values(v, "pointing_chance", protocol)).mean) for v in variants]
+    columns[chance] = [TableCell(summarise(results.values(v, "pointing_chance", protocol)).mean) for v in variants]
     columns[above] = [
         captions.difference_cell(
             paired_difference(*(results.values(v, name, protocol) for name in ("pointing", "pointing_chance")))
@@ -132,21 +134,21 @@ def _further_columns(results: DatasetResults, protocol: str) -> Columns:
         for v in variants
     ]
     speed, memory, cost = COST
-    columns[speed] = [Cell(results.measurements(v, "images_per_second").median()) for v in variants]
-    columns[memory] = [Cell((results.measurements(v, "peak_memory") / MIB).median()) for v in variants]
+    columns[speed] = [TableCell(results.measurements(v, "images_per_second").median()) for v in variants]
+    columns[memory] = [TableCell((results.measurements(v, "peak_memory") / MIB).median()) for v in variants]
     if FULL_MODEL in variants:
-        columns[cost] = [Cell(_cost(results, v).median()) for v in variants]
+        columns[cost] = [TableCell(_cost(results, v).median()) for v in variants]
     # A split without seen test images has no H; the caption says so.
     columns = {column: cells for column, cells in columns.items() if any(cell.value is not None for cell in cells)}
     return columns | {SEEDS: [_seeds(results, v, protocol) for v in variants]}
 
 
-def _seeds(results: DatasetResults, variant: str, protocol: str) -> Cell:
+def _seeds(results: DatasetResults, variant: str, protocol: str) -> TableCell:
     """The number of seeds with a value, of those planned if some have none."""
     values = results.values(variant, "T1", protocol)
     done, planned = int(values.count()), len(values)
     reason = captions.missing_reason(results, variant, protocol)
-    return Cell(text=str(done) if done == planned else f"{done}/{planned}", notes=(reason,) if reason else ())
+    return TableCell(text=str(done) if done == planned else f"{done}/{planned}", notes=(reason,) if reason else ())
 
 
 def _cost(results: DatasetResults, variant: str) -> pd.Series:

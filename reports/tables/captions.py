@@ -5,7 +5,7 @@ import re
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import PAPER_BACKBONE, DatasetResults
 from reports.analysis.statistics import PairedDifference, Summary, summarise
-from reports.table import Cell, gap
+from reports.table import TableCell, gap
 
 SIMULATED = "SIMULATED features: numbers say nothing about photographs"
 INTERVAL = "the 95 % interval of the paired t test over the seeds that both have, each row for itself"
@@ -39,21 +39,21 @@ def change(text: str) -> str:
     return re.sub(r"\b\w+\.(?=\w+ = )", "", text) or "full model"
 
 
-def mean_cell(results: DatasetResults, variant: str, column: str, protocol: str) -> Cell:
+def mean_cell(results: DatasetResults, variant: str, column: str, protocol: str) -> TableCell:
     """Mean and spread over the seeds that have a value; without any, a dash with the reasons."""
     summary = summarise(results.values(variant, column, protocol))
     return summary_cell(summary) if summary.n else gap(missing_reason(results, variant, protocol))
 
 
-def summary_cell(summary: Summary) -> Cell:
+def summary_cell(summary: Summary) -> TableCell:
     """Mean ± sd."""
-    return Cell(summary.mean, spread=summary.sd)
+    return TableCell(summary.mean, spread=summary.sd)
 
 
-def difference_cell(difference: PairedDifference) -> Cell:
+def difference_cell(difference: PairedDifference) -> TableCell:
     """Mean [interval]; without spread over seeds the mean alone, with a footnote."""
     note = (f"all {difference.n} differences are equal: nothing to test",) if difference.without_spread else ()
-    return Cell(difference.mean, low=difference.low, high=difference.high, notes=note)
+    return TableCell(difference.mean, low=difference.low, high=difference.high, notes=note)
 
 
 def missing_reason(results: DatasetResults, variant: str, protocol: str) -> str:

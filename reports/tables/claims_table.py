@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reports.analysis.claims import ClaimVerdict
 from reports.analysis.results import DatasetResults
-from reports.table import Cell, Column, Row, Table
+from reports.table import Column, Table, TableCell, TableRow
 from reports.tables import captions
 
 EFFECT = Column("effect", signed=True)
@@ -37,7 +37,7 @@ def claims_table(
         "Every claim is judged for itself: of twenty claims about nothing, one interval would miss zero by chance",
     )
     source = "simulated" if _simulated(datasets) else "real"
-    rows = tuple(Row(verdict.key, _cells(verdict)) for verdict in verdicts)
+    rows = tuple(TableRow(verdict.key, _cells(verdict)) for verdict in verdicts)
     return Table("claims", caption, COLUMNS, rows, notes, {"source": source, "protocol": protocols})
 
 
@@ -106,14 +106,14 @@ def _largest(verdicts: Sequence[ClaimVerdict]) -> str:
     return f" ({opening}{largest.claim.text} on {largest.dataset}, {largest.claim.metric} {effect})"
 
 
-def _cells(verdict: ClaimVerdict) -> tuple[Cell, ...]:
+def _cells(verdict: ClaimVerdict) -> tuple[TableCell, ...]:
     claim, effect = verdict.claim, verdict.effect
     claimed = {"above": "> 0", "below": "< 0", "within": f"within ±{claim.margin:g}"}[claim.direction]
     texts = (claim.text, verdict.dataset, f"{claim.rows[0]} - {claim.rows[1]}", claim.metric, claimed)
     return (
-        *(Cell(text=text) for text in texts),
-        Cell(effect.mean, low=effect.low, high=effect.high),
-        Cell(effect.n),
-        Cell(text=verdict.word, notes=(verdict.note,) if verdict.note else ()),
-        Cell(text=claim.source),
+        *(TableCell(text=text) for text in texts),
+        TableCell(effect.mean, low=effect.low, high=effect.high),
+        TableCell(effect.n),
+        TableCell(text=verdict.word, notes=(verdict.note,) if verdict.note else ()),
+        TableCell(text=claim.source),
     )

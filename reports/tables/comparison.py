@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.analysis.results import METRICS, DatasetResults
 from reports.analysis.statistics import PairedDifference, holm, paired_difference, rank_note, summarise
-from reports.table import Cell, Column, Row, Table, slug
+from reports.table import Column, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
 NAMES = (Column("variant", kind="text"), Column("change", kind="text"))
@@ -44,7 +44,7 @@ def _dataset_table(a: DatasetResults, b: DatasetResults, protocol: str) -> Table
     differences = {variant: _differences(a, b, variant, protocols) for variant in variants}
     p_values = holm([differences[variant]["H"].p for variant in variants])
     rows = [
-        Row(variant, (*_mean_cells(a, b, variant, protocols), *_difference_cells(differences[variant], p)))
+        TableRow(variant, (*_mean_cells(a, b, variant, protocols), *_difference_cells(differences[variant], p)))
         for variant, p in zip(variants, p_values, strict=True)
     ]
     tested = [differences[variant]["H"] for variant in variants if differences[variant]["H"].p is not None]
@@ -75,9 +75,9 @@ def _differences(
     }
 
 
-def _mean_cells(a: DatasetResults, b: DatasetResults, variant: str, protocols: Protocols) -> Iterator[Cell]:
-    yield Cell(text=variant)
-    yield Cell(text=captions.change(b.change(variant)))
+def _mean_cells(a: DatasetResults, b: DatasetResults, variant: str, protocols: Protocols) -> Iterator[TableCell]:
+    yield TableCell(text=variant)
+    yield TableCell(text=captions.change(b.change(variant)))
     h = pd.concat([a.values(variant, "H", protocols[0]), b.values(variant, "H", protocols[1])], axis=1).dropna()
     reasons = (captions.missing_reason(a, variant, protocols[0]), captions.missing_reason(b, variant, protocols[1]))
     for values, reason in zip((h.iloc[:, 0], h.iloc[:, 1]), reasons, strict=True):
@@ -85,10 +85,10 @@ def _mean_cells(a: DatasetResults, b: DatasetResults, variant: str, protocols: P
         yield replace(cell, notes=(reason,)) if reason else cell
 
 
-def _difference_cells(differences: Mapping[str, PairedDifference], p: float | None) -> Iterator[Cell]:
+def _difference_cells(differences: Mapping[str, PairedDifference], p: float | None) -> Iterator[TableCell]:
     yield from (captions.difference_cell(differences[metric]) for metric in METRICS)
-    yield Cell(p)
-    yield Cell(differences["H"].n)
+    yield TableCell(p)
+    yield TableCell(differences["H"].n)
 
 
 def _notes(a: DatasetResults, b: DatasetResults, protocols: Protocols) -> Iterator[str]:
@@ -114,7 +114,9 @@ def _settings_table(a: pd.DataFrame, b: pd.DataFrame) -> Table:
         for difference in _differing(*conditions):
             cells_by_difference.setdefault(difference, []).append(f"{pair['variant']} on {pair['dataset']}")
     rows = [
-        Row(key, (*(Cell(text=text) for text in (key, first, second)), Cell(text=_where(cells, len(pairs)))))
+        TableRow(
+            key, (*(TableCell(text=text) for text in (key, first, second)), TableCell(text=_where(cells, len(pairs))))
+        )
         for (key, first, second), cells in cells_by_difference.items()
     ]
     unpaired = [key for key, _, _ in cells_by_difference if key in PAIRED_BY]

@@ -9,7 +9,7 @@ from itertools import count
 
 from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
 from reports.analysis.statistics import summarise
-from reports.table import Cell, Column
+from reports.table import Column, TableCell
 from reports.tables import captions
 from reports.tables.protocol_comparison import oracle_gain
 
@@ -45,7 +45,7 @@ def _variant_macros(results: DatasetResults, variant: str, available: str) -> di
     for protocol in dict.fromkeys((available, "oracle")):
         for metric in METRICS:
             mean = summarise(results.values(variant, metric, protocol)).mean
-            numbers[macro_name(variant, results, metric, protocol)] = Cell(mean).format(MEAN)
+            numbers[macro_name(variant, results, metric, protocol)] = TableCell(mean).format(MEAN)
     if variant != FULL_MODEL and FULL_MODEL in results.variants:
         cell = captions.difference_cell(results.difference(variant, FULL_MODEL, "H", available))
         numbers[macro_name(variant, results, "DeltaH", available)] = cell.format(DIFFERENCE)

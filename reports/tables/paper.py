@@ -11,7 +11,7 @@ from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.published import Published, PublishedMethod, also_published, published, published_methods
 from reports.analysis.results import FULL_MODEL, METRICS, PAPER_BACKBONE, DatasetResults
 from reports.analysis.statistics import paired_difference
-from reports.table import Cell, Column, Mark, Row, Table, slug
+from reports.table import Column, Mark, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
 GZSL = ("S", "U", "H")
@@ -25,7 +25,7 @@ def table_1(results: DatasetResults) -> Table | None:
     published_rows = {variant: row for variant in results.variants if (row := published(variant, results.preset))}
     if not published_rows:
         return None
-    rows = [Row(variant, _table_1_cells(results, variant, row)) for variant, row in published_rows.items()]
+    rows = [TableRow(variant, _table_1_cells(results, variant, row)) for variant, row in published_rows.items()]
     return Table(
         name=slug("table-1", results.name),
         caption=(
@@ -59,9 +59,11 @@ def main_table(datasets: Sequence[DatasetResults], protocol: str = "honest") -> 
     comparable = [results for results in datasets if results.has_published_counts and FULL_MODEL in results.variants]
     if not comparable:
         return None
-    rows = [Row(method.name, _method_cells(method, comparable)) for method in published_methods()]
-    rows.append(Row("DAZLE, paper", _paper_cells(comparable)))
-    rows += [Row(f"{FULL_MODEL}, {name}", _our_cells(comparable, name)) for name in _protocols(comparable, protocol)]
+    rows = [TableRow(method.name, _method_cells(method, comparable)) for method in published_methods()]
+    rows.append(TableRow("DAZLE, paper", _paper_cells(comparable)))
+    rows += [
+        TableRow(f"{FULL_MODEL}, {name}", _our_cells(comparable, name)) for name in _protocols(comparable, protocol)
+    ]
     columns = (
         Column("method", kind="text"),
         *(Column(metric, group=results.name) for results in comparable for metric in METRICS),
@@ -86,30 +88,30 @@ def _features(datasets: Sequence[DatasetResults]) -> str:
     return "; ".join(captions.features(results, beside_published=True) for results in datasets)
 
 
-def _table_1_cells(results: DatasetResults, variant: str, row: Published) -> tuple[Cell, ...]:
+def _table_1_cells(results: DatasetResults, variant: str, row: Published) -> tuple[TableCell, ...]:
     paper = {metric: getattr(row, metric) for metric in GZSL}
     mark = () if row.verified else (Mark.UNVERIFIED,)
     ours = {metric: results.values(variant, metric, "oracle") for metric in GZSL}
     # With the paper's number subtracted from every seed, the paired t interval is that of our mean.
     differences = (paired_difference(ours[metric], ours[metric] * 0 + paper[metric]) for metric in GZSL)
     return (
-        Cell(text=variant),
-        *(Cell(paper[metric], marks=mark) for metric in GZSL),
+        TableCell(text=variant),
+        *(TableCell(paper[metric], marks=mark) for metric in GZSL),
         *(captions.mean_cell(results, variant, metric, "oracle") for metric in GZSL),
         *map(captions.difference_cell, differences),
     )
 
 
-def _method_cells(method: PublishedMethod, datasets: Sequence[DatasetResults]) -> tuple[Cell, ...]:
+def _method_cells(method: PublishedMethod, datasets: Sequence[DatasetResults]) -> tuple[TableCell, ...]:
     marks = _marks(method.protocol, method.verified)
     cells = []
     for results in datasets:
         numbers = method.numbers.get(results.preset, {})
-        cells += [Cell(numbers.get(metric), marks=marks if metric in numbers else ()) for metric in METRICS]
-    return (Cell(text=method.name), *cells, *map(_text, (method.features, method.protocol, method.source)))
+        cells += [TableCell(numbers.get(metric), marks=marks if metric in numbers else ()) for metric in METRICS]
+    return (TableCell(text=method.name), *cells, *map(_text, (method.features, method.protocol, method.source)))
 
 
-def _paper_cells(datasets: Sequence[DatasetResults]) -> tuple[Cell, ...]:
+def _paper_cells(datasets: Sequence[DatasetResults]) -> tuple[TableCell, ...]:
     """S, U and H from the paper's table, T1 from another source, each cell with the marks of its source."""
     cells, sources = [], []
     for results in datasets:
@@ -117,13 +119,15 @@ def _paper_cells(datasets: Sequence[DatasetResults]) -> tuple[Cell, ...]:
         zero_shot = [row for row in also_published(FULL_MODEL, results.preset) if row.kind == "T1"]
         for metric in METRICS:
             row = next(iter(zero_shot), None) if metric == "T1" else table
-            cells.append(Cell(getattr(row, metric), marks=_marks(row.protocol, row.verified)) if row else Cell())
+            cells.append(
+                TableCell(getattr(row, metric), marks=_marks(row.protocol, row.verified)) if row else TableCell()
+            )
             sources += [row.source] if row else []
     texts = (PAPER_BACKBONE, "oracle", "; ".join(dict.fromkeys(sources)))
-    return (Cell(text="DAZLE, paper"), *cells, *map(_text, texts))
+    return (TableCell(text="DAZLE, paper"), *cells, *map(_text, texts))
 
 
-def _our_cells(datasets: Sequence[DatasetResults], protocol: str) -> tuple[Cell, ...]:
+def _our_cells(datasets: Sequence[DatasetResults], protocol: str) -> tuple[TableCell, ...]:
     marks = (Mark.ORACLE,) if protocol == "oracle" else ()
     cells = []
     for results in datasets:
@@ -131,7 +135,7 @@ def _our_cells(datasets: Sequence[DatasetResults], protocol: str) -> tuple[Cell,
             cell = captions.mean_cell(results, FULL_MODEL, metric, protocol)
             cells.append(cell if cell.value is None else replace(cell, marks=marks))
     backbones = ", ".join(dict.fromkeys(results.backbone for results in datasets))
-    return (Cell(text=f"{FULL_MODEL}, {protocol}"), *cells, *map(_text, (backbones, protocol, "this run")))
+    return (TableCell(text=f"{FULL_MODEL}, {protocol}"), *cells, *map(_text, (backbones, protocol, "this run")))
 
 
 def _protocols(datasets: Sequence[DatasetResults], protocol: str) -> list[str]:
@@ -142,11 +146,11 @@ def _marks(protocol: str, verified: bool) -> tuple[Mark, ...]:
     return ((Mark.ORACLE,) if protocol == "oracle" else ()) + (() if verified else (Mark.UNVERIFIED,))
 
 
-def _text(text: str) -> Cell:
-    return Cell(text=text)
+def _text(text: str) -> TableCell:
+    return TableCell(text=text)
 
 
-def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...]:
+def _with_best(rows: Sequence[TableRow], columns: Sequence[Column]) -> tuple[TableRow, ...]:
     numbers = [index for index, column in enumerate(columns) if column.kind == "number"]
     best = {index: _largest(row.cells[index] for row in rows) for index in numbers}
     return tuple(
@@ -154,11 +158,11 @@ def _with_best(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[Row, ...
     )
 
 
-def _largest(cells: Iterable[Cell]) -> float | None:
+def _largest(cells: Iterable[TableCell]) -> float | None:
     return max((cell.value for cell in cells if cell.value is not None), default=None)
 
 
-def _bold(row: str, cell: Cell, best: float | None) -> Cell:
+def _bold(row: str, cell: TableCell, best: float | None) -> TableCell:
     if best is None or cell.value != best:
         return cell
     ours = row.startswith(f"{FULL_MODEL}, ") and Mark.ORACLE not in cell.marks

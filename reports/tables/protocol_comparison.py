@@ -9,7 +9,7 @@ import pandas as pd
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import paired_differences
-from reports.table import Cell, Column, Row, Table, slug
+from reports.table import Column, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
 MEAN_ROW = "mean of the rows"
@@ -28,9 +28,9 @@ def protocol_table(results: DatasetResults) -> Table:
 
     Only rows that have all seeds count in the means, which are taken seed by seed.
     """
-    rows = [Row(variant, _cells(results, variant)) for variant in results.variants]
+    rows = [TableRow(variant, _cells(results, variant)) for variant in results.variants]
     if len(variants := _complete_variants(results)) > 1:
-        rows.append(Row(MEAN_ROW, _mean_cells(results, variants)))
+        rows.append(TableRow(MEAN_ROW, _mean_cells(results, variants)))
     in_parentheses = "the smallest and the largest over the seeds" if results.seeds > 1 else "absent with one seed"
     caption = (
         f"{captions.features(results)}; what the same trainings say under each protocol. {captions.seeds(results)}. "
@@ -43,27 +43,27 @@ def protocol_table(results: DatasetResults) -> Table:
     return Table(slug("protocols", results.name), caption, COLUMNS, tuple(rows), notes, constants)
 
 
-def oracle_gain(results: DatasetResults) -> Cell:
+def oracle_gain(results: DatasetResults) -> TableCell:
     """The mean over rows and seeds of oracle H minus honest H, with its range over seeds; a dash if unknown."""
     variants = _complete_variants(results)
     means = (_mean_over_variants(results, variants, protocol) for protocol in ("oracle", "honest"))
-    return _gain(*means) if variants else Cell()
+    return _gain(*means) if variants else TableCell()
 
 
-def _cells(results: DatasetResults, variant: str) -> tuple[Cell, ...]:
+def _cells(results: DatasetResults, variant: str) -> tuple[TableCell, ...]:
     h = {protocol: results.values(variant, "H", protocol) for protocol in PROTOCOLS}
     reason = captions.missing_reason(results, variant, "last")
-    name = Cell(text=variant, notes=(reason,) if reason else ())
+    name = TableCell(text=variant, notes=(reason,) if reason else ())
     means = (captions.mean_cell(results, variant, "H", protocol) for protocol in PROTOCOLS)
-    epochs = (Cell(results.values(variant, "epoch", protocol).mean()) for protocol in ("honest", "oracle"))
+    epochs = (TableCell(results.values(variant, "epoch", protocol).mean()) for protocol in ("honest", "oracle"))
     return (name, *means, _gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]), *epochs)
 
 
-def _mean_cells(results: DatasetResults, variants: list[str]) -> tuple[Cell, ...]:
+def _mean_cells(results: DatasetResults, variants: list[str]) -> tuple[TableCell, ...]:
     h = {protocol: _mean_over_variants(results, variants, protocol) for protocol in PROTOCOLS}
-    means = (Cell(values.mean()) for values in h.values())
+    means = (TableCell(values.mean()) for values in h.values())
     gains = (_gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]))
-    return (Cell(text=MEAN_ROW), *means, *gains, Cell(text=""), Cell(text=""))
+    return (TableCell(text=MEAN_ROW), *means, *gains, TableCell(text=""), TableCell(text=""))
 
 
 def _complete_variants(results: DatasetResults) -> list[str]:
@@ -76,8 +76,8 @@ def _mean_over_variants(results: DatasetResults, variants: list[str], protocol: 
     return pd.concat([results.values(v, "H", protocol) for v in variants], axis=1).mean(axis=1, skipna=False)
 
 
-def _gain(oracle: pd.Series, other: pd.Series) -> Cell:
+def _gain(oracle: pd.Series, other: pd.Series) -> TableCell:
     gains = paired_differences(oracle, other)
     if len(gains) < 2:
-        return Cell(gains[0]) if len(gains) else Cell()
-    return Cell(gains.mean(), smallest=gains.min(), largest=gains.max())
+        return TableCell(gains[0]) if len(gains) else TableCell()
+    return TableCell(gains.mean(), smallest=gains.min(), largest=gains.max())

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports.analysis.timings import WIDE, Interval, Spread, paired_ratio, spread
-from reports.table import Cell, Column, Row, Table, gap, slug
+from reports.table import Column, Table, TableCell, TableRow, gap, slug
 from reports.tables.throughput_profile import Json, profiles
 
 WORKS = {"step": "a training step", "inference": "inference"}
@@ -144,26 +144,26 @@ def _variants(content: Json, shape: str, precision: str, work: str, measurements
     )
     fewest = min(len(measurement["turns"]["own"]["latencies"]) for measurement in measurements)
     below = [f"p95 is the longest of a row's calls where there are fewer than {FEW}."] if fewest < FEW else []
-    rows = tuple(Row(measurement["variant"], _cells(measurement)) for measurement in measurements)
+    rows = tuple(TableRow(measurement["variant"], _cells(measurement)) for measurement in measurements)
     return Table(slug("throughput", shape, precision, work), caption, COLUMNS, rows, tuple(below))
 
 
-def _cells(measurement: Json) -> tuple[Cell, ...]:
+def _cells(measurement: Json) -> tuple[TableCell, ...]:
     blocks, calls = _spreads(measurement)
     same = measurement["same"]
     return (
-        Cell(
+        TableCell(
             text=measurement["variant"],
             notes=(f"the same operations, so measured once: {', '.join(same)}",) if same else (),
         ),
-        Cell(measurement["batch"] / blocks.median),
-        Cell(1000 * calls.median),
-        Cell(1000 * calls.p95),
-        Cell(100 * blocks.relative, notes=_wide_note(blocks)),
-        Cell(measurement["flops"] / 1e9),
+        TableCell(measurement["batch"] / blocks.median),
+        TableCell(1000 * calls.median),
+        TableCell(1000 * calls.p95),
+        TableCell(100 * blocks.relative, notes=_wide_note(blocks)),
+        TableCell(measurement["flops"] / 1e9),
         _interval_cell(share_of_peak(measurement), 100),
         _interval_cell(relative_cost(measurement)),
-        gap() if measurement["memory"] is None else Cell(measurement["memory"] / 1e6),
+        gap() if measurement["memory"] is None else TableCell(measurement["memory"] / 1e6),
     )
 
 
@@ -172,13 +172,13 @@ def _wide_note(times: Spread) -> tuple[str, ...]:
     return (f"WIDE: the interquartile range is over {WIDE:.0%} of the median; {advice}",) if times.wide else ()
 
 
-def _interval_cell(interval: Interval, factor: float = 1.0) -> Cell:
+def _interval_cell(interval: Interval, factor: float = 1.0) -> TableCell:
     low, high = (None if bound is None else factor * bound for bound in (interval.low, interval.high))
-    return Cell(factor * interval.median, low=low, high=high)
+    return TableCell(factor * interval.median, low=low, high=high)
 
 
-def _milliseconds_cell(times: Spread) -> Cell:
-    return Cell(1000 * times.median, notes=_wide_note(times))
+def _milliseconds_cell(times: Spread) -> TableCell:
+    return TableCell(1000 * times.median, notes=_wide_note(times))
 
 
 def _bounds(measurements: Sequence[Json]) -> Table:
@@ -195,21 +195,21 @@ def _bounds(measurements: Sequence[Json]) -> Table:
     return Table("throughput-bounds", caption, BOUNDS, tuple(map(_bound_row, measurements)), below)
 
 
-def _bound_row(measurement: Json) -> Row:
+def _bound_row(measurement: Json) -> TableRow:
     turns, flops = measurement["turns"], measurement["flops"]
     alone, step, peak = (spread(turns[name]["times"]) for name in ("own", "full", "peak"))
     shape, precision = measurement["shape"], measurement["precision"]
     cells = (
-        Cell(text=shape),
-        Cell(text=precision),
-        Cell(1000 * peak.median * flops / measurement["peak_flops"], notes=_wide_note(peak)),
+        TableCell(text=shape),
+        TableCell(text=precision),
+        TableCell(1000 * peak.median * flops / measurement["peak_flops"], notes=_wide_note(peak)),
         _milliseconds_cell(alone),
         _milliseconds_cell(step),
         _interval_cell(share_of_peak(measurement), 100),
         _interval_cell(share_of_peak(measurement, timed="full"), 100),
         _interval_cell(relative_cost(measurement), 100),
     )
-    return Row(f"{shape}-{precision}", cells)
+    return TableRow(f"{shape}-{precision}", cells)
 
 
 def _compared(compared: Sequence[Json]) -> Table:
@@ -220,11 +220,11 @@ def _compared(compared: Sequence[Json]) -> Table:
     return Table("throughput-comparisons", caption, COMPARED, tuple(map(_comparison_row, compared)))
 
 
-def _comparison_row(comparison: Json) -> Row:
-    front = tuple(Cell(text=comparison[key]) for key in ("about", "shape", "precision"))
+def _comparison_row(comparison: Json) -> TableRow:
+    front = tuple(TableCell(text=comparison[key]) for key in ("about", "shape", "precision"))
     key = f"{comparison['name']}-{comparison['shape']}-{comparison['precision']}"
     if comparison["failure"]:
-        return Row(key, (*front, gap(comparison["failure"]), gap(), gap()))
+        return TableRow(key, (*front, gap(comparison["failure"]), gap(), gap()))
     first, second = (comparison["turns"][name]["times"] for name in ("first", "second"))
     ratio = _interval_cell(paired_ratio(first, second, comparison["gain"]))
-    return Row(key, (*front, ratio, *(_milliseconds_cell(spread(times)) for times in (first, second))))
+    return TableRow(key, (*front, ratio, *(_milliseconds_cell(spread(times)) for times in (first, second))))

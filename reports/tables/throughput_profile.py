@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reports.table import Cell, Column, Row, Table
+from reports.table import Column, Table, TableCell, TableRow
 
 Json = Mapping[str, Any]  # a `throughput.json`, or an object in it
 
@@ -32,16 +32,16 @@ def profiles(content: Json) -> list[Table]:
     return [Table("throughput-profile", caption, PROFILED, rows, tuple(below))] if rows else []
 
 
-def _profile_rows(profile: Json) -> list[Row]:
+def _profile_rows(profile: Json) -> list[TableRow]:
     parts, total = profile["parts"], sum(part["seconds"] for part in profile["parts"])
     lines = [(part["operation"], _sizes(part["sizes"]), [part]) for part in parts[:LONGEST]]
     lines += [(f"{len(parts[LONGEST:])} others", "", parts[LONGEST:]), ("all", "", parts)]
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name, sizes, line_parts in lines:
         calls, seconds = (sum(part[key] for part in line_parts) for key in ("calls", "seconds"))
-        front = tuple(Cell(text=text) for text in (profile["shape"], profile["precision"], name, sizes))
-        numbers = (Cell(calls), Cell(1000 * seconds), Cell(100 * seconds / total))
-        rows.append(Row(f"{profile['shape']}-{profile['precision']}-{len(rows)}", (*front, *numbers)))
+        front = tuple(TableCell(text=text) for text in (profile["shape"], profile["precision"], name, sizes))
+        numbers = (TableCell(calls), TableCell(1000 * seconds), TableCell(100 * seconds / total))
+        rows.append(TableRow(f"{profile['shape']}-{profile['precision']}-{len(rows)}", (*front, *numbers)))
     return rows
 
 

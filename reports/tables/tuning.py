@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.analysis.results import DatasetResults
-from reports.table import Cell, Column, Row, Table, gap
+from reports.table import Column, Table, TableCell, TableRow, gap
 from reports.tables import captions
 
 MINUTES = "minutes: of all trials together, however many ran side by side"
@@ -47,18 +47,18 @@ def studies_table(studies: Sequence[Study], source: str) -> Table:
     return Table("studies", caption, columns, tuple(map(_study_row, studies)), notes, {"source": source})
 
 
-def _study_row(study: Study) -> Row:
+def _study_row(study: Study) -> TableRow:
     columns = ("trials", "pruned", "failed", "default_value", "best_value", "best_trial")
-    numbers = (Cell(study[column]) for column in columns)
-    return Row(_title(study), (*_names(study), *numbers, Cell(study["seconds"] / 60)))
+    numbers = (TableCell(study[column]) for column in columns)
+    return TableRow(_title(study), (*_names(study), *numbers, TableCell(study["seconds"] / 60)))
 
 
 def _title(study: Study) -> str:
     return f"{study['variant']} on {study['dataset']}"
 
 
-def _names(study: Study) -> tuple[Cell, Cell]:
-    return Cell(text=study["dataset"]), Cell(text=study["variant"])
+def _names(study: Study) -> tuple[TableCell, TableCell]:
+    return TableCell(text=study["dataset"]), TableCell(text=study["variant"])
 
 
 def tuned_table(frame: pd.DataFrame, studies: Sequence[Study], protocol: str = "honest") -> Table:
@@ -98,7 +98,7 @@ def _tuned_columns(objective: str) -> tuple[Column, ...]:
     )
 
 
-def _tuned_row(results: DatasetResults, study: Study, protocol: str) -> Row:
+def _tuned_row(results: DatasetResults, study: Study, protocol: str) -> TableRow:
     default_is_best = study["best_value"] == study["default_value"]
     note = ("the best trial was that of the row's own settings",) if default_is_best else ()
     used = results.available_protocol(protocol)
@@ -107,18 +107,18 @@ def _tuned_row(results: DatasetResults, study: Study, protocol: str) -> Row:
     paired = results.difference(study["tuned"], study["variant"], "H", used) if complete else None
     cells = (
         *_names(study),
-        Cell(study["trials"]),
-        Cell(study["default_value"]),
-        Cell(study["best_value"], notes=note),
+        TableCell(study["trials"]),
+        TableCell(study["default_value"]),
+        TableCell(study["best_value"], notes=note),
         *(_mean(results, variant, "H", used) for variant in both),
         captions.difference_cell(paired) if paired else gap(),
         *(_mean(results, variant, "T1", used) for variant in both),
-        Cell(study["seconds"] / 60),
+        TableCell(study["seconds"] / 60),
     )
-    return Row(_title(study), cells)
+    return TableRow(_title(study), cells)
 
 
-def _mean(results: DatasetResults, variant: str, column: str, used: str) -> Cell:
+def _mean(results: DatasetResults, variant: str, column: str, used: str) -> TableCell:
     """Mean and spread; with a footnote if seeds are missing, a dash if all are."""
     if variant not in results.variants:
         return gap(f"{variant} on {results.name} is not in the run")

@@ -6,7 +6,7 @@ would read as a formula gets an apostrophe in front.
 
 import pandas as pd
 
-from reports.table import Cell, Column, Table, one_line
+from reports.table import Column, Table, TableCell, one_line
 
 PARTS = {" sd": "spread", " low": "low", " high": "high", " min": "smallest", " max": "largest"}
 Values = list[float | str | None]
@@ -30,7 +30,7 @@ def plain(text: str) -> str:
     return f"'{line}" if line.startswith(FORMULA) else line
 
 
-def _columns(column: Column, cells: list[Cell]) -> dict[str, Values]:
+def _columns(column: Column, cells: list[TableCell]) -> dict[str, Values]:
     values: Values = [cell.value if cell.text is None else plain(cell.text) for cell in cells]
     details: dict[str, Values] = {
         column.title + suffix: [getattr(cell, part) for cell in cells] for suffix, part in PARTS.items()

@@ -7,7 +7,7 @@ The page's scripts read `data-sort` on every body cell (the raw number, the text
 from html import escape as html_escape
 from itertools import groupby
 
-from reports.table import Cell, Column, Mark, Table, clean
+from reports.table import Column, Mark, Table, TableCell, clean
 
 
 def render(table: Table) -> str:
@@ -47,7 +47,7 @@ def _row(table: Table, index: int) -> str:
     return f'<tr data-key="{escape(row.key)}">{cells}</tr>'
 
 
-def _cell(table: Table, cell: Cell, column: Column) -> str:
+def _cell(table: Table, cell: TableCell, column: Column) -> str:
     text = escape(cell.format(column))
     text = f"<strong>{text}</strong>" if Mark.BEST in cell.marks else text
     symbols = f" <sup>{escape(cell.symbols)}</sup>" if cell.symbols else ""

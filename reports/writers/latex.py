@@ -78,7 +78,7 @@ def escape(text: str) -> str:
 
 
 def number(text: str) -> str:
-    """`escape` for a number as `Cell.format` formats it, with typographic minus signs."""
+    """`escape` for a number as `TableCell.format` prints it, with typographic minus signs."""
     return escape(text.replace("-", "−"))
 
 

@@ -1,4 +1,4 @@
-"""One Chromium for all tests of the page. After every test, what it logged and what it asked for is judged.
+"""One Chromium for all tests of the page. After every test its console must be empty, and no request may have been sent.
 
 Without Chromium the tests skip, saying so; where the environment says CI they fail.
 """
@@ -32,7 +32,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", facts)
 
     def scheme(self, name: str) -> None:
-        """What the system is said to prefer: light or dark."""
+        """Sets the preferred colour scheme of the system: light or dark."""
         feature = {"name": "prefers-color-scheme", "value": name}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
@@ -43,15 +43,15 @@ class Browser:
         return self.driver.find_elements("css selector", css)
 
     def one(self, css: str) -> Any:
-        (found,) = self.all(css)
-        return found
+        (element,) = self.all(css)
+        return element
 
     def texts(self, css: str) -> list[str]:
-        return self.js("return [...document.querySelectorAll(arguments[0])].map(each => each.textContent)", css)
+        return self.js("return [...document.querySelectorAll(arguments[0])].map(node => node.textContent)", css)
 
     def shown(self, css: str) -> list[str]:
         """Texts of the elements that take up space."""
-        return [each.text for each in self.all(css) if each.is_displayed()]
+        return [node.text for node in self.all(css) if node.is_displayed()]
 
     def click(self, css: str) -> None:
         self.one(css).click()
@@ -85,14 +85,18 @@ class Browser:
         return self.driver.execute_script(code, *values)
 
     def logged(self) -> list[str]:
-        """What the console has been told since it was asked last."""
+        """The lines of the console since the last call."""
         return [f"{entry['level']} {entry['message']}" for entry in self.driver.get_log("browser")]
 
     def requested(self) -> list[str]:
-        """Addresses that were asked for since that was asked last, without those that lie inside the page."""
+        """The addresses of requests since the last call, without data inside the page."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-        return [address for address in asked if not address.startswith(("data:", "blob:"))]
+        addresses = [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+        return [address for address in addresses if not address.startswith(("data:", "blob:"))]
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +120,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """A desktop that prefers light and remembers nothing; afterwards a silent console and nothing asked for but files."""
+    """A desktop window with the light scheme and empty storage; afterwards the console and the requests are checked."""
     chromium.size(*DESKTOP)
     chromium.scheme("light")
     yield chromium

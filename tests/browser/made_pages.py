@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports.page.cells import cell_data
 from reports.page.page import Page, PageFigure, PageTable, Section
-from reports.table import Cell, Column, Mark, Row, Table, gap
+from reports.table import Column, Mark, Table, TableCell, TableRow, gap
 
 EPOCHS = 8
 TRACEBACK = 'Traceback (most recent call last):\n  File "cell.py", line 1\nValueError: planted\n'
@@ -55,9 +55,9 @@ def table() -> Table:
         columns=(Column("axis", kind="text", grouped=True), Column("variant", kind="text"), Column("change", kind="text"),
                  Column("H"), *(Column(f"n{number}") for number in range(8))),
         rows=tuple(
-            Row(name, (Cell(text="region"), Cell(text=name), Cell(text=change),
-                       gap("no seed is done") if h is None else Cell(h, spread=sd, marks=(Mark.BEST,) if h == 100 else ()),
-                       *(Cell(float(number)) for number in range(8))))
+            TableRow(name, (TableCell(text="region"), TableCell(text=name), TableCell(text=change),
+                       gap("no seed is done") if h is None else TableCell(h, spread=sd, marks=(Mark.BEST,) if h == 100 else ()),
+                       *(TableCell(float(number)) for number in range(8))))
             for name, h, sd in rows
         ),
         constants={"source": "simulated"},

@@ -98,7 +98,7 @@ def test_where_nothing_can_be_copied_the_text_is_shown_and_selected(browser: Bro
 
 @pytest.mark.usefixtures("plain")
 def test_details_of_a_cell(browser: Browser) -> None:
-    assert not browser.all("#detail .content > *"), "details are made when they are asked for"
+    assert not browser.all("#detail .content > *"), "details are created when a cell is opened"
     browser.click("[data-cell='1']")
     detail = browser.one("#detail")
     assert browser.one("#detail-title").text == "dazle on cub, seed 1"
@@ -128,7 +128,7 @@ def test_details_of_a_cell(browser: Browser) -> None:
 def test_a_failed_cell_shows_its_traceback(browser: Browser) -> None:
     browser.one("#cells input").send_keys("failed")
     assert browser.shown("#cells tbody tr td:nth-child(4)") == ["failed"]
-    (button,) = [each for each in browser.all("[data-cell]") if each.is_displayed()]
+    (button,) = [button for button in browser.all("[data-cell]") if button.is_displayed()]
     button.click()
     assert browser.texts("#detail pre") == [TRACEBACK]
     assert not browser.all("#detail svg") and "failed: ValueError: planted" in browser.one("#detail .state").text
@@ -184,7 +184,7 @@ def test_light_and_dark_are_readable(browser: Browser, opened: Opened, scheme: s
     details = []
     for last in (0, -1):  # one that is done, one that failed
         browser.all("[data-cell]")[last].click()
-        details += browser.js(CONTRAST, ", ".join(f"#detail {each}" for each in TEXTS.split(", ")))
+        details += browser.js(CONTRAST, ", ".join(f"#detail {selector}" for selector in TEXTS.split(", ")))
         browser.click("#detail [data-closes]")
     assert len(outside) > 100 and len(details) > 50
     poor = [(ratio, text) for ratio, _, text in [*outside, *details] if ratio < 4.5]  # WCAG 2, AA
@@ -336,7 +336,7 @@ def test_hostile_names_are_text(browser: Browser, opened: Opened, name: str) -> 
 
 
 def test_a_request_would_be_seen(browser: Browser, tmp_path: Path) -> None:
-    """That the other tests see no request means something only if one would be seen."""
+    """The other tests check that no request is sent; this one checks that a request would be noticed."""
     path = tmp_path / "report.html"
     path.write_text('<title>x</title><img src="http://127.0.0.1:9/x.png"><script>nowhere()</script>')
     browser.open(path)
@@ -347,8 +347,8 @@ def test_a_request_would_be_seen(browser: Browser, tmp_path: Path) -> None:
 def test_five_hundred_cells_open_at_once(browser: Browser, opened: Opened) -> None:
     """23 variants on 4 datasets with 6 seeds, 100 epochs, with the tables and figures of such a run: under two seconds
     (the best of three), under 10 MB."""
-    every = [(v, d, s) for d in range(4) for v in range(23) for s in range(6)]
-    cells = [cell(f"variant-{v}", f"dataset-{d}", s, epochs=100, identity={"settings": {"v": v}}) for v, d, s in every]
+    keys = [(v, d, s) for d in range(4) for v in range(23) for s in range(6)]
+    cells = [cell(f"variant-{v}", f"dataset-{d}", s, epochs=100, identity={"settings": {"v": v}}) for v, d, s in keys]
     tables = [PageTable(f"Table {n}", replace(table(), name=f"made-{n}", rows=table().rows * 6)) for n in range(10)]
     figures = [
         PageFigure(f"Figure {n}", "", SVG.replace("<rect", "<desc>" + "x" * 60_000 + "</desc><rect")) for n in range(16)

@@ -1,6 +1,6 @@
 """Tables that the tests of the writers share."""
 
-from reports.table import Cell, Column, Mark, Row, Table, gap
+from reports.table import Column, Mark, Table, TableCell, TableRow, gap
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -36,9 +36,9 @@ def small() -> Table:
             Column("H", group="sun"),
         ),
         rows=(
-            Row("dazle", (Cell(text=""), Cell(text="dazle"), Cell(62.04, spread=1.96, marks=(Mark.BEST,)), Cell(text=""), Cell(30.0))),
-            Row("a_b", (Cell(text="region"), Cell(text="a_b"), Cell(61.25, spread=0.5, marks=(Mark.TIED,)), Cell(-0.79, low=-1.5, high=-0.01), gap("seed 0: failed"))),
-            Row("c", (Cell(text="region"), Cell(text="c"), Cell(50.0, marks=(Mark.UNVERIFIED, Mark.ORACLE)), Cell(0.04), gap("seed 0: failed"))),
+            TableRow("dazle", (TableCell(text=""), TableCell(text="dazle"), TableCell(62.04, spread=1.96, marks=(Mark.BEST,)), TableCell(text=""), TableCell(30.0))),
+            TableRow("a_b", (TableCell(text="region"), TableCell(text="a_b"), TableCell(61.25, spread=0.5, marks=(Mark.TIED,)), TableCell(-0.79, low=-1.5, high=-0.01), gap("seed 0: failed"))),
+            TableRow("c", (TableCell(text="region"), TableCell(text="c"), TableCell(50.0, marks=(Mark.UNVERIFIED, Mark.ORACLE)), TableCell(0.04), gap("seed 0: failed"))),
         ),
         notes=("3 seeds.",),
         constants={"source": "simulated"},
@@ -52,8 +52,8 @@ def hostile(name: str) -> Table:
         caption=name,
         columns=(Column(name, kind="text", group=name), Column("H", group=name)),
         rows=(
-            Row(name, (Cell(text=name, notes=(name,)), Cell(1.0, marks=(Mark.TIED,)))),
-            Row("x", (Cell(text=name), gap(name))),
+            TableRow(name, (TableCell(text=name, notes=(name,)), TableCell(1.0, marks=(Mark.TIED,)))),
+            TableRow("x", (TableCell(text=name), gap(name))),
         ),
         notes=(name,),
         constants={"source": name},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.table import DASH, LONGEST, Cell, Column, Mark, Row, Table, clean, gap, slug
+from reports.table import DASH, LONGEST, Column, Mark, Table, TableCell, TableRow, clean, gap, slug
 from tests.reports.made_tables import small
 
 H, SIGNED = Column("H"), Column("ΔH", signed=True)
@@ -15,41 +15,41 @@ H, SIGNED = Column("H"), Column("ΔH", signed=True)
 @pytest.mark.parametrize(
     ("cell", "column", "shown"),
     [
-        (Cell(62.04), H, "62.0"),
-        (Cell(62.04, spread=0.0), H, "62.0 ± 0.0"),
-        (Cell(-1.0, low=-2.55, high=0.5), SIGNED, "-1.0 [-2.5, +0.5]"),
-        (Cell(0.04, low=-0.04, high=0.0), SIGNED, "0.0 [0.0, 0.0]"),
-        (Cell(0.75, smallest=0.0, largest=1.6), SIGNED, "+0.8 (0.0 to +1.6)"),
-        (Cell(-0.04), H, "0.0"),
-        (Cell(1234.5), Column("images/s", digits=0), "1234"),
-        (Cell(0.0004), Column("p", digits=3, bounded=True), "<0.001"),
-        (Cell(0.0), Column("p", digits=3, bounded=True), "0.000"),
-        (Cell(text="two\nlines"), H, "two lines"),
-        (Cell(), H, DASH),
-        (Cell(float("nan"), spread=float("nan")), H, DASH),
-        (Cell(5.0, low=4.0), H, "5.0"),
-        (Cell(5.0, smallest=4.0), H, "5.0"),
+        (TableCell(62.04), H, "62.0"),
+        (TableCell(62.04, spread=0.0), H, "62.0 ± 0.0"),
+        (TableCell(-1.0, low=-2.55, high=0.5), SIGNED, "-1.0 [-2.5, +0.5]"),
+        (TableCell(0.04, low=-0.04, high=0.0), SIGNED, "0.0 [0.0, 0.0]"),
+        (TableCell(0.75, smallest=0.0, largest=1.6), SIGNED, "+0.8 (0.0 to +1.6)"),
+        (TableCell(-0.04), H, "0.0"),
+        (TableCell(1234.5), Column("images/s", digits=0), "1234"),
+        (TableCell(0.0004), Column("p", digits=3, bounded=True), "<0.001"),
+        (TableCell(0.0), Column("p", digits=3, bounded=True), "0.000"),
+        (TableCell(text="two\nlines"), H, "two lines"),
+        (TableCell(), H, DASH),
+        (TableCell(float("nan"), spread=float("nan")), H, DASH),
+        (TableCell(5.0, low=4.0), H, "5.0"),
+        (TableCell(5.0, smallest=4.0), H, "5.0"),
     ],
 )
-def test_what_a_cell_shows(cell: Cell, column: Column, shown: str) -> None:
+def test_what_a_cell_shows(cell: TableCell, column: Column, shown: str) -> None:
     assert cell.format(column) == shown
 
 
 def test_a_cell_is_a_number_or_a_text() -> None:
     with pytest.raises(ValueError, match="not both"):
-        Cell(1.0, text="one")
+        TableCell(1.0, text="one")
 
 
 def test_footnotes_are_lettered_once_in_the_order_of_reference() -> None:
     assert small().footnotes == {"seed 0: failed": "a"}
     notes = [f"note {i}" for i in range(54)]
-    table = Table("t", "", (H,), tuple(Row(note, (gap(note),)) for note in notes))
+    table = Table("t", "", (H,), tuple(TableRow(note, (gap(note),)) for note in notes))
     assert [table.footnotes[notes[i]] for i in (0, 25, 26, 51, 52)] == ["a", "z", "aa", "az", "ba"]
 
 
 def test_the_legend_has_the_marks_in_use_and_nothing_else() -> None:
     assert [line.split(":")[0] for line in small().legend] == ["bold", "‡", "†", "?", "3 seeds."]
-    assert Table("t", "", (H,), (Row("x", (Cell(1.0, marks=(Mark.BEST,)),)),)).legend == [Mark.BEST.meaning]
+    assert Table("t", "", (H,), (TableRow("x", (TableCell(1.0, marks=(Mark.BEST,)),)),)).legend == [Mark.BEST.meaning]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_legend_has_the_marks_in_use_and_nothing_else() -> None:
     [
         ({"name": "../x"}, "lower-case letters"),
         ({"name": ""}, "lower-case letters"),
-        ({"rows": (Row("x", ()),)}, "0 cells, 1 columns"),
+        ({"rows": (TableRow("x", ()),)}, "0 cells, 1 columns"),
         ({"columns": (H, H), "rows": ()}, "two columns of one name"),
         ({"columns": (H,), "rows": (), "constants": {"H": "1"}}, "two columns of one name"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from ablations.variants import VARIANTS
 from dazle.config import DATASETS
-from reports.table import Cell, Column, Mark, Row, Table
+from reports.table import Column, Mark, Table, TableCell, TableRow
 from reports.writers import csv, html, latex, markdown
 
 Benchmark = Callable[..., Any]
@@ -18,8 +18,8 @@ NUMBERS = ("S", "U", "H", "T1", "ΔH")
 
 def table() -> Table:
     columns = (Column("variant", kind="text"), *(Column(name, group=of) for of in DATASETS for name in NUMBERS))
-    cell = Cell(62.04, low=60.1, high=64.0, marks=(Mark.TIED,), notes=("3 of 6 seeds",))
-    rows = tuple(Row(name, (Cell(text=name), *[cell] * (len(columns) - 1))) for name in VARIANTS)
+    cell = TableCell(62.04, low=60.1, high=64.0, marks=(Mark.TIED,), notes=("3 of 6 seeds",))
+    rows = tuple(TableRow(name, (TableCell(text=name), *[cell] * (len(columns) - 1))) for name in VARIANTS)
     return Table("ablation", "SIMULATED features.", columns, rows)
 
 

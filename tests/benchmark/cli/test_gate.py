@@ -33,65 +33,65 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture
 def file(out: Path, tmp_path: Path) -> Path:
     path = tmp_path / "kept" / "accepted.json"
-    code, said = benchmark("accept", out, "--into", path)
+    code, output = benchmark("accept", out, "--into", path)
     assert code == 0
-    assert f"{path} is new" in said
-    assert "2 rows" in said
-    assert "Power over the whole file: with 3 repetitions and 2 comparisons" in said
+    assert f"{path} is new" in output
+    assert "2 rows" in output
+    assert "Power over the whole file: with 3 repetitions and 2 comparisons" in output
     return path
 
 
 def test_a_run_agrees_with_what_was_made_of_it(out: Path, file: Path) -> None:
-    code, said = benchmark("check", out, "--against", file)
+    code, output = benchmark("check", out, "--against", file)
     assert code == 0
-    assert "Verdicts: 2 same." in said
-    assert "SIMULATED features, honest protocol" in said
+    assert "Verdicts: 2 same." in output
+    assert "SIMULATED features, honest protocol" in output
 
 
 def test_a_regression_is_a_table_a_name_and_code_1(tmp_path: Path, file: Path) -> None:
-    code, said = benchmark("check", make_run(tmp_path / "lower", LOWER), "--against", file)
+    code, output = benchmark("check", make_run(tmp_path / "lower", LOWER), "--against", file)
     assert code == 1
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in output.splitlines() if line.startswith("| ")]
     assert rows[1][:8] == ["regressed", "cub", "dazle", "H", "71.00", "61.00", "-10.00", "0.5"]
     assert rows[2][:4] == ["same", "cub", "uniform", "H"]
-    assert said.splitlines()[-1] == "- REGRESSED: dazle on cub."
+    assert output.splitlines()[-1] == "- REGRESSED: dazle on cub."
 
 
 def test_an_improvement_asks_to_be_accepted_and_says_how(tmp_path: Path, out: Path) -> None:
     lower, path = make_run(tmp_path / "lower", LOWER), tmp_path / "lower.json"
     benchmark("accept", lower, "--into", path)
-    code, said = benchmark("check", out, "--against", path)
+    code, output = benchmark("check", out, "--against", path)
     assert code == 0
-    assert "| improved" in said
-    assert f"`python -m benchmark accept {out} --into {path}`" in said
+    assert "| improved" in output
+    assert f"`python -m benchmark accept {out} --into {path}`" in output
 
 
 def test_incomparable_is_2_and_missing_3(tmp_path: Path, file: Path) -> None:
     other = make_run(tmp_path / "other", VALUES, overrides={"loss.lambda": 0.3})
-    code, said = benchmark("check", other, "--against", file)
+    code, output = benchmark("check", other, "--against", file)
     assert code == 2
-    assert "loss.lambda 0.1 accepted, 0.3 here" in said
+    assert "loss.lambda 0.1 accepted, 0.3 here" in output
     narrow = make_run(tmp_path / "narrow", {"dazle": VALUES["dazle"]})
     assert benchmark("check", narrow, "--against", file)[0] == 3
-    code, said = benchmark("check", narrow, "--against", file, "--rows", "present")
+    code, output = benchmark("check", narrow, "--against", file, "--rows", "present")
     assert code == 0
-    assert "1 rows of the file are not in this run." in said
+    assert "1 rows of the file are not in this run." in output
 
 
 def test_a_run_that_is_not_whole_is_not_accepted(tmp_path: Path, file: Path) -> None:
     before = file.read_bytes()
-    lacking = make_run(tmp_path / "lacking", VALUES | {"uniform": [30.0, None, 29.5]})
-    code, said = benchmark("accept", lacking, "--into", file)
+    incomplete = make_run(tmp_path / "lacking", VALUES | {"uniform": [30.0, None, 29.5]})
+    code, output = benchmark("accept", incomplete, "--into", file)
     assert code == 3
-    assert "uniform on cub: 1 of 3 cells, the first is seed 1, missing" in said
+    assert "uniform on cub: 1 of 3 cells, the first is seed 1, missing" in output
     assert file.read_bytes() == before
 
 
 def test_a_run_without_honest_numbers_is_not_accepted(tmp_path: Path) -> None:
     last = make_run(tmp_path / "last", VALUES, validation=False)
-    code, said = benchmark("accept", last, "--into", tmp_path / "a.json")
+    code, output = benchmark("accept", last, "--into", tmp_path / "a.json")
     assert code == 3
-    assert "done without an honest number" in said
+    assert "done without an honest number" in output
     assert not (tmp_path / "a.json").exists()
 
 
@@ -108,9 +108,9 @@ def test_another_suite_or_source_is_replaced_only_where_asked(out: Path, file: P
         InputError, match=f"holds results of {key} {value}, the run has .*; choose another file, or add"
     ):
         benchmark("accept", out, "--into", file)
-    code, said = benchmark("accept", out, "--into", file, "--replace")
+    code, output = benchmark("accept", out, "--into", file, "--replace")
     assert code == 0
-    assert f"{key} {value} -> " in said
+    assert f"{key} {value} -> " in output
 
 
 def test_rows_are_given_up_only_where_asked(tmp_path: Path, file: Path) -> None:
@@ -127,13 +127,13 @@ def test_accepting_again_keeps_tolerances_and_says_what_changed(tmp_path: Path, 
     rows = [old.rows[0].model_copy(update={"tolerance": {"H": 2.0}}), *old.rows[1:]]
     write_accepted(file, old.model_copy(update={"rows": rows}))
     assert "nothing changed" in benchmark("accept", out, "--into", file)[1]
-    said = benchmark("accept", make_run(tmp_path / "lower", LOWER), "--into", file)[1]
-    assert "dazle on cub: H 71.00 -> 61.00, S 71.00 -> 61.00, U 71.00 -> 61.00, T1 76.00 -> 66.00" in said
-    assert "uniform on cub:" not in said
-    assert "claim dense-beats-none-in-the-full-model on cub" not in said
+    output = benchmark("accept", make_run(tmp_path / "lower", LOWER), "--into", file)[1]
+    assert "dazle on cub: H 71.00 -> 61.00, S 71.00 -> 61.00, U 71.00 -> 61.00, T1 76.00 -> 66.00" in output
+    assert "uniform on cub:" not in output
+    assert "claim dense-beats-none-in-the-full-model on cub" not in output
     level = make_run(tmp_path / "level", VALUES | {"uniform": VALUES["dazle"]})
-    said = benchmark("accept", level, "--into", file)[1]
-    assert "claim dense-beats-none-in-the-full-model on cub by construction -> no verdict" in said
+    output = benchmark("accept", level, "--into", file)[1]
+    assert "claim dense-beats-none-in-the-full-model on cub by construction -> no verdict" in output
     benchmark("accept", make_run(tmp_path / "lower again", LOWER), "--into", file)
     accepted = read_accepted(file)
     assert accepted.tolerances(accepted.rows[0]) == {"H": 2.0}
@@ -158,9 +158,9 @@ def test_run_and_check_in_one(tmp_path: Path) -> None:
              "--set", "training.epochs=1", "--out", out)  # fmt: skip
     assert benchmark(*words)[0] == 0
     assert benchmark("accept", out, "--into", path)[0] == 0
-    code, said = benchmark(*words, "--check", path)
+    code, output = benchmark(*words, "--check", path)
     assert code == 0
-    assert "Verdicts: 1 same." in said
+    assert "Verdicts: 1 same." in output
     assert "Verdicts: 1 same." in (out / "verdicts.md").read_text()
     better = read_accepted(path)
     row = better.rows[0]

@@ -25,9 +25,9 @@ def train_smoke(folder: Path, base_seeds: range) -> list[Path]:
     work = []
     for base_seed in base_seeds:
         options = RunOptions("smoke", source="simulated", base_seed=base_seed, out=folder / str(base_seed))
-        chosen = plan(options)
-        write_manifest(chosen.out, make_manifest("smoke", chosen.cells, chosen.conditions, chosen.notes))
-        work += [([cell], make_job(cell, options, chosen)) for cell in chosen.cells]
+        planned = plan(options)
+        write_manifest(planned.out, make_manifest("smoke", planned.cells, planned.conditions, planned.notes))
+        work += [([cell], make_job(cell, options, planned)) for cell in planned.cells]
     for ended in Processes(default_workers("cpu", 1), 1).run(work):
         assert ended is None or (ended.record and ended.record.status == "done")
     return [folder / str(base_seed) for base_seed in base_seeds]

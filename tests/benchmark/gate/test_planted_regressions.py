@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmark.run.side_by_side import groups
 
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import make_manifest, write_manifest
@@ -19,7 +20,6 @@ from benchmark.gate.candidate import read_candidate
 from benchmark.gate.verdicts import compare_rows, exit_code
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.runner import make_job
-from benchmark.run.side_by_side import groups
 from benchmark.run.train import run_cells
 from dazle.method import attention, losses
 from dazle.training import fit as training
@@ -71,14 +71,14 @@ def test_a_planted_fault_is_named_and_nothing_else(
 ) -> None:
     fault(monkeypatch)
     options = RunOptions("ablations", (concerned, untouched), ("cub",), source="simulated", out=tmp_path / "out")
-    chosen = plan(options)
-    write_manifest(chosen.out, make_manifest("ablations", chosen.cells, chosen.conditions, []))
-    for group in groups(chosen.cells, workers=1):
-        assert {each.status for each in run_cells(group, make_job(group[0], options, chosen))} == {"done"}
-    candidate = read_candidate(OutputFolder.read(chosen.out))
+    planned = plan(options)
+    write_manifest(planned.out, make_manifest("ablations", planned.cells, planned.conditions, []))
+    for group in groups(planned.cells, workers=1):
+        assert {record.status for record in run_cells(group, make_job(group[0], options, planned))} == {"done"}
+    candidate = read_candidate(OutputFolder.read(planned.out))
     verdicts = compare_rows(read_accepted(ACCEPTED), candidate, only_present=True)
-    print([(each.variant, each.word, each.difference, each.p) for each in verdicts])
-    assert {each.variant: each.word for each in verdicts} == {concerned: "regressed", untouched: "same"}
+    print([(verdict.variant, verdict.word, verdict.difference, verdict.p) for verdict in verdicts])
+    assert {verdict.variant: verdict.word for verdict in verdicts} == {concerned: "regressed", untouched: "same"}
     assert exit_code(verdicts) == 1
 
 

@@ -30,8 +30,8 @@ def test_a_drop_of_the_stated_size_is_found_as_often_as_stated(accepted) -> None
         spread = np.std(VALUES[key[1]], ddof=1)
         for size, low, high in ((drop, 0.93, 0.97), (0.7 * drop, 0, 0.9)):
             differences = random.normal(-size, np.sqrt(2) * spread, (20_000, 6))
-            found = stats.ttest_1samp(differences, -0.5, axis=1, alternative="less").pvalue <= ALPHA / 2
-            assert low < found.mean() < high
+            rejected = stats.ttest_1samp(differences, -0.5, axis=1, alternative="less").pvalue <= ALPHA / 2
+            assert low < rejected.mean() < high
 
 
 def test_a_wider_spread_needs_a_larger_drop_and_two_rows_see_more_than_one(accepted) -> None:

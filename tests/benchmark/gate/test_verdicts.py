@@ -26,10 +26,10 @@ def run(tmp_path: Path):
     """read_candidate(read_run(..)), each in a folder of its own."""
     count = iter(range(99))
 
-    def made(values: dict[str, Any], **options: Any) -> Candidate:
+    def new_candidate(values: dict[str, Any], **options: Any) -> Candidate:
         return read_candidate(read_run(tmp_path / str(next(count)), values, **options))
 
-    return made
+    return new_candidate
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def test_rows_that_were_never_meant_are_left_out_only_where_asked(run, accepted)
 
 
 def test_a_row_that_was_meant_and_is_not_there_is_missing_in_either_mode(run, accepted) -> None:
-    lacking = run({"dazle": BASE["dazle"], "uniform": [*BASE["uniform"][:5], None]})
-    assert words(compare_rows(accepted, lacking, only_present=True)) == {"dazle": "same", "uniform": "missing"}
+    incomplete = run({"dazle": BASE["dazle"], "uniform": [*BASE["uniform"][:5], None]})
+    assert words(compare_rows(accepted, incomplete, only_present=True)) == {"dazle": "same", "uniform": "missing"}
 
 
 def test_a_run_without_a_record_or_a_row_of_the_file_never_passes(run, accepted) -> None:
@@ -217,7 +217,7 @@ def test_repetitions_of_another_base_seed_are_no_pairs(run, accepted) -> None:
     values = BASE | {"dazle": [value - 0.6 for value in BASE["dazle"]]}
     assert words(compare_rows(accepted, run(values)))["dazle"] == "regressed"
     other = run(values, base_seed=1)
-    verdict = next(each for each in compare_rows(accepted, other) if each.variant == "dazle")
+    verdict = next(verdict for verdict in compare_rows(accepted, other) if verdict.variant == "dazle")
     assert verdict.word == "same"
     assert "Welch" in tolerated_differences(accepted, other)[0]
     assert words(compare_rows(accepted, run(moved(-20), base_seed=1)))["dazle"] == "regressed"

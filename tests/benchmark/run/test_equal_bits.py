@@ -1,4 +1,4 @@
-"""Same seed, machine, versions and threads: the same bits, whatever else runs; and a damaged byte is never averaged."""
+"""Equal seed, machine, versions and threads give equal bits, and a damaged byte never gets into an average."""
 
 from pathlib import Path
 
@@ -23,17 +23,17 @@ EPOCHS = {"training.epochs": 2}
 
 
 def phases(out: Path) -> dict[str, str]:
-    """All phases of every record as text, which has every bit of a float; without their seconds."""
-    found = {}
+    """All phases of every record without their seconds, as text, which has every bit of a float."""
+    texts = {}
     for path in (out / "cells").glob("*.json"):
         record = read_record(path)
-        parts = [phase for phase in [*record.validation, record.test] if phase is not None]
-        found[record.id] = str([phase.model_dump_json(exclude={"seconds", "train_seconds"}) for phase in parts])
-    return found
+        records = [phase for phase in [*record.validation, record.test] if phase is not None]
+        texts[record.id] = str([phase.model_dump_json(exclude={"seconds", "train_seconds"}) for phase in records])
+    return texts
 
 
 def test_bits_do_not_depend_on_workers_or_on_what_runs_beside(tmp_path: Path) -> None:
-    """Three rows with two workers; one of them alone, in this process, after another row of another seed."""
+    """Three rows with two workers, then every second cell alone, in this process, from the last to the first."""
     options = RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=2, out=tmp_path / "two")
     assert runner.run(options) == runner.COMPLETE
     chosen = plan(RunOptions("smoke", seeds=2, source="simulated", overrides=EPOCHS, workers=1, out=tmp_path / "one"))
@@ -92,7 +92,7 @@ def test_a_flipped_byte_elsewhere_is_found_before_the_first_cell(key: str, tmp_p
 
 
 def test_features_that_are_whole_train(tmp_path: Path) -> None:
-    """What the two tests above would look like if nothing were found."""
+    """The two tests above without a flipped byte."""
     write(tmp_path / "small.h5", small())
     options = options_of(tmp_path)
     chosen = plan(options)

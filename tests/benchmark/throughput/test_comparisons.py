@@ -1,4 +1,4 @@
-"""Both ways of every comparison train the same model on the same images, and differ in what the comparison names."""
+"""Both forms of every comparison train the same model on the same images, and differ in what the comparison names."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,23 +32,23 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return functions
 
 
-def ways(name: str) -> tuple[Workload, Workload]:
+def forms(name: str) -> tuple[Workload, Workload]:
     return COMPARISONS[name].make(TINY, SETTINGS, "cpu")
 
 
-def workloads(way: Any) -> ModelWorkloads:
-    return way.workloads if isinstance(way, ReferenceStep) else way.__self__
+def workloads(form: Any) -> ModelWorkloads:
+    return form.workloads if isinstance(form, ReferenceStep) else form.__self__
 
 
-def parameters(way: Workload) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in workloads(way).model.named_parameters()}
+def parameters(form: Workload) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in workloads(form).model.named_parameters()}
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_both_ways_take_the_same_step_from_the_same_start(name: str, compiled: list[Any]) -> None:
+def test_both_forms_take_the_same_step_from_the_same_start(name: str, compiled: list[Any]) -> None:
     """The first step of RMSprop moves every weight by ten learning rates, whatever the gradient but for its sign; so
-    two ways differ only where the gradient is zero up to rounding."""
-    first, second = ways(name)
+    two forms differ only where the gradient is zero up to rounding."""
+    first, second = forms(name)
     assert torch.equal(workloads(first).labels, workloads(second).labels)
     torch.testing.assert_close(workloads(first).regions, workloads(second).regions.float(), rtol=2**-8, atol=0)
     start = parameters(first)
@@ -67,24 +67,24 @@ def test_both_ways_take_the_same_step_from_the_same_start(name: str, compiled: l
 
 @pytest.mark.parametrize("name", [name for name in COMPARISONS if name != "reference"])
 def test_the_gain_is_the_ratio_of_the_work_of_two_calls(name: str, compiled: list[Any]) -> None:
-    """But for the reference, whose way to the same step takes more operations."""
-    first, second = ways(name)
+    """But for the reference, whose form of the same step takes more operations."""
+    first, second = forms(name)
     first()
     second()
     assert count_operations(second).flops == COMPARISONS[name].gain * count_operations(first).flops > 0
 
 
-def test_the_paper_s_form_is_the_first_way() -> None:
-    first, second = ways("reference")
+def test_the_paper_s_form_is_the_first() -> None:
+    first, second = forms("reference")
     assert isinstance(first, ReferenceStep)
     assert not isinstance(second, ReferenceStep)
 
 
-def test_the_second_way_is_in_bf16() -> None:
-    assert [workloads(way).regions.dtype for way in ways("bf16")] == [torch.float32, torch.bfloat16]
+def test_the_second_form_is_in_bf16() -> None:
+    assert [workloads(form).regions.dtype for form in forms("bf16")] == [torch.float32, torch.bfloat16]
 
 
-def test_the_second_way_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_form_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,14 +95,14 @@ def test_the_second_way_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
         return run
 
     monkeypatch.setattr(torch, "compile", compile_)
-    first, second = ways("compile")
+    first, second = forms("compile")
     first()
     assert calls == []
     second()
     assert calls == ["compiled"]
 
 
-def test_the_first_way_never_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_form_never_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph is what `Step.run` is on a GPU; single launches go past it."""
     runs: list[str] = []
     call = Step.__call__
@@ -112,14 +112,14 @@ def test_the_first_way_never_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) ->
         return call(self, *batch)
 
     monkeypatch.setattr(Step, "__call__", recorded)
-    first, second = ways("graph")
+    first, second = forms("graph")
     first()
     assert runs == []
     second()
     assert runs == ["run"]
 
 
-def test_a_way_that_fails_on_this_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_that_fails_on_this_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a C++ compiler: torch finds it out when it compiles."""
     from torch._inductor import config
 

@@ -68,7 +68,7 @@ def test_the_two_products_take_turns_with_the_whole_step(measurer: Measurer, tim
     assert (measurement.flops, measurement.peak_flops) == (TINY.product_flops, 1234)
 
 
-def test_the_two_ways_of_a_comparison_take_turns(
+def test_the_two_forms_of_a_comparison_take_turns(
     measurer: Measurer, timed: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def first() -> None: ...

@@ -33,7 +33,7 @@ def of(about: dict, **variants: list[float]) -> list[DatasetResults]:
 
 def verdict(datasets: list[DatasetResults], name: str) -> ClaimVerdict:
     verdicts = claim_verdicts(datasets)
-    (only,) = [each for each in verdicts if each.claim.name == name and each.dataset == datasets[0].name]
+    (only,) = [item for item in verdicts if item.claim.name == name and item.dataset == datasets[0].name]
     return only
 
 
@@ -52,17 +52,17 @@ DENSE, NOTHING = "dense-beats-none-calibrated", "attribute-attention-adds-nothin
     ],
 )
 def test_a_directed_claim(steps: tuple[float, ...], word: str) -> None:
-    found = verdict(results(dense_calibrated=plus(*steps), uniform_calibrated=list(BASE)), DENSE)
-    assert (found.word, found.holds) == (word, word == "supported")
-    assert found.effect.mean == pytest.approx(sum(steps) / len(steps))
-    assert found.key == f"{DENSE} on cub127"
+    outcome = verdict(results(dense_calibrated=plus(*steps), uniform_calibrated=list(BASE)), DENSE)
+    assert (outcome.word, outcome.holds) == (word, word == "supported")
+    assert outcome.effect.mean == pytest.approx(sum(steps) / len(steps))
+    assert outcome.key == f"{DENSE} on cub127"
 
 
 @pytest.mark.parametrize(
     ("steps", "word"),
     [
         ((0.2, -0.3, 0.1, 0.0, -0.1, 0.2), "supported"),  # all of the interval within +-1
-        ((0.2, -3.0, 2.0, 0.0, -0.1, 2.2), "undecided"),  # nothing found, but not shown to be nothing
+        ((0.2, -3.0, 2.0, 0.0, -0.1, 2.2), "undecided"),  # no effect, but not shown to be nothing
         ((0.8, 0.9, 1.0, 1.1, 0.9, 0.8), "undecided"),  # an effect, of which it is open whether it is below 1
         ((3.0, 3.1, 2.9, 3.0, 3.2, 3.1), "contradicted"),
         ((-3.0, -3.1, -2.9, -3.0, -3.2, -3.1), "contradicted"),
@@ -89,14 +89,14 @@ def test_undecided_with_few_seeds_says_what_ranks_could_not_say() -> None:
 
 def test_equal_differences_say_so() -> None:
     for step in (0, 0.1):
-        found = verdict(results(dense_calibrated=plus(step, step, step), uniform_calibrated=list(BASE[:3])), DENSE)
-        assert (found.word, found.note) == ("no verdict", "all 3 differences are equal: no spread over seeds")
-        assert (found.effect.low, found.effect.high, found.effect.p) == (None, None, None)
+        outcome = verdict(results(dense_calibrated=plus(step, step, step), uniform_calibrated=list(BASE[:3])), DENSE)
+        assert (outcome.word, outcome.note) == ("no verdict", "all 3 differences are equal: no spread over seeds")
+        assert (outcome.effect.low, outcome.effect.high, outcome.effect.p) == (None, None, None)
 
 
 def test_one_seed_decides_nothing() -> None:
-    found = verdict(results(dense_calibrated=[60.0], uniform_calibrated=[50.0]), DENSE)
-    assert (found.word, found.effect.mean, found.note) == ("no verdict", 10.0, "one seed: no interval")
+    outcome = verdict(results(dense_calibrated=[60.0], uniform_calibrated=[50.0]), DENSE)
+    assert (outcome.word, outcome.effect.mean, outcome.note) == ("no verdict", 10.0, "one seed: no interval")
 
 
 def test_simulated_records_support_nothing() -> None:
@@ -107,32 +107,32 @@ def test_simulated_records_support_nothing() -> None:
         other = verdict(of(about, dense_calibrated=plus(*steps), uniform_calibrated=list(BASE[: len(steps)])), DENSE)
         assert (other.word, other.holds) == (word, False)
     words = {
-        each.word
-        for each in claim_verdicts(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+        item.word
+        for item in claim_verdicts(of(about, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
     }
     assert words == {"by construction", "not run"}
 
 
 def test_what_was_not_run_says_why() -> None:
-    every = results(dazle=plus(5, 6, 7))
-    assert verdict(every, DENSE).note == "not in this run: dense-calibrated, uniform-calibrated"
-    sun = next(each for each in claim_verdicts(every) if each.dataset == "sun")
+    datasets = results(dazle=plus(5, 6, 7))
+    assert verdict(datasets, DENSE).note == "not in this run: dense-calibrated, uniform-calibrated"
+    sun = next(item for item in claim_verdicts(datasets) if item.dataset == "sun")
     assert (sun.word, sun.source, sun.note) == ("not run", "", "no features of sun in this run")
     frame = pd.DataFrame([failed(v, 0, **CUB127) for v in ("dense-calibrated", "uniform-calibrated")])
-    found = verdict(list(DatasetResults.per_dataset(frame)), DENSE)
-    assert (found.word, found.note) == ("not run", "no seed that both rows have finished")
+    outcome = verdict(list(DatasetResults.per_dataset(frame)), DENSE)
+    assert (outcome.word, outcome.note) == ("not run", "no seed that both rows have finished")
 
 
 def test_a_claim_that_held_and_does_not_any_more_is_lost() -> None:
     held = claim_verdicts(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
-    accepted = {each.key: each.word for each in held}
+    accepted = {item.key: item.word for item in held}
     assert lost_verdicts(accepted, held) == []
     worse = claim_verdicts(results(dense_calibrated=plus(5, -6, 7), uniform_calibrated=list(BASE[:3])))
-    assert [each.key for each in lost_verdicts(accepted, worse)] == [f"{DENSE} on cub127"]
-    assert lost_verdicts({each.key: each.word for each in worse}, held) == []
+    assert [item.key for item in lost_verdicts(accepted, worse)] == [f"{DENSE} on cub127"]
+    assert lost_verdicts({item.key: item.word for item in worse}, held) == []
     assert lost_verdicts(accepted, claim_verdicts(results(dazle=list(BASE)))) == []
     equal = claim_verdicts(results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3])))
-    assert [each.word for each in lost_verdicts(accepted, equal)] == ["no verdict"]
+    assert [item.word for item in lost_verdicts(accepted, equal)] == ["no verdict"]
 
 
 def test_every_claim_is_about_rows_and_datasets_that_exist() -> None:
@@ -159,16 +159,16 @@ def test_the_paper_claims_what_its_own_table_says(claim: Claim) -> None:
 
 
 def test_the_table_of_claims_names_the_dataset_itself() -> None:
-    every = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
-    text = markdown.render(claims_table(claim_verdicts(every), every))
+    datasets = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
+    text = markdown.render(claims_table(claim_verdicts(datasets), datasets))
     line = next(line for line in text.splitlines() if "cub127 " in line and "both calibrated" in line)
     assert "+6.0 [+3.5, +8.5]" in line and "supported" in line and "supplement, Table 1" in line
     assert "EfficientNet-Lite0" in text and "SIMULATED" not in text
 
 
 def test_the_summary_is_three_sentences_that_the_verdicts_support() -> None:
-    every = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]), dazle=plus(3, 4, 4.5))
-    first, second, third = claims_summary(claim_verdicts(every), every)
+    datasets = results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]), dazle=plus(3, 4, 4.5))
+    first, second, third = claims_summary(claim_verdicts(datasets), datasets)
     assert first.startswith(
         "On real features of cub127 (honest protocol), 2 times a claim of the paper could be tested on a dataset; "
         "1 is supported (Dense"
@@ -179,21 +179,21 @@ def test_the_summary_is_three_sentences_that_the_verdicts_support() -> None:
 
 
 def test_the_summary_counts_claims_without_verdict() -> None:
-    every = results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3]))
-    first, second, _ = claims_summary(claim_verdicts(every), every)
+    datasets = results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3]))
+    first, second, _ = claims_summary(claim_verdicts(datasets), datasets)
     assert "1 times a claim of the paper could be tested on a dataset; none is supported." in first
     assert second == ("None is contradicted, and none is undecided; 1 has no verdict, without spread over seeds.")
 
 
 def test_the_summary_of_simulated_records_claims_nothing() -> None:
-    every = of({"dataset": "cub"}, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
-    text = " ".join(claims_summary(claim_verdicts(every), every))
+    datasets = of({"dataset": "cub"}, dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3]))
+    text = " ".join(claims_summary(claim_verdicts(datasets), datasets))
     assert "SIMULATED" in text and "holds by construction" in text and "says anything about photographs" in text
     assert "supported" not in text and "contradicted" not in text
 
 
 def test_the_summary_of_a_run_that_tests_nothing_says_so() -> None:
-    every = results(dazle=list(BASE))
-    first, second, third = claims_summary(claim_verdicts(every), every)
+    datasets = results(dazle=list(BASE))
+    first, second, third = claims_summary(claim_verdicts(datasets), datasets)
     assert "no claim of the paper could be tested" in first and second == "So nothing is said of them."
-    assert third.startswith(f"{len(claim_verdicts(every))} times a claim could not be tested")
+    assert third.startswith(f"{len(claim_verdicts(datasets))} times a claim could not be tested")

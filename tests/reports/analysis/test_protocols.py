@@ -76,9 +76,9 @@ def test_select_reports_the_chosen_point():
 
 def test_cells_that_are_not_done_have_no_values():
     frame = cells({"status": "failed", "test": curve(10)}, {"status": "missing", "seed": 1}, {"seed": 2})
-    chosen = select(frame, "last")
-    assert chosen.status.tolist() == ["failed", "missing", "done"]
-    assert chosen.loc[:, "epoch":"best_margin_H"].isna().all(axis=None)
+    selection = select(frame, "last")
+    assert selection.status.tolist() == ["failed", "missing", "done"]
+    assert selection.loc[:, "epoch":"best_margin_H"].isna().all(axis=None)
 
 
 def test_select_keeps_the_columns_that_others_script_against():

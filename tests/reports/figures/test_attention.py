@@ -11,11 +11,11 @@ WEIGHTS = np.array([[0.1, 0.0, 0.0], [0.0, 0.0, 0.7], [0.2, 0.0, 0.0]])
 
 
 def drawn(maps, photograph, monkeypatch):
-    kept = []
-    monkeypatch.setattr(module, "finish", lambda figure, *rest: kept.append(figure))
+    figures = []
+    monkeypatch.setattr(module, "finish", lambda figure, *rest: figures.append(figure))
     with style.style():
         attention(maps, photograph, "name", "title", "caption", "real")
-    return kept[0].axes
+    return figures[0].axes
 
 
 def test_the_cross_and_the_square_lie_on_their_cells(monkeypatch):
@@ -31,7 +31,7 @@ def test_the_cross_and_the_square_lie_on_their_cells(monkeypatch):
 @pytest.mark.parametrize("count, photograph", [(1, None), (3, None), (6, None), (6, np.zeros((4, 4, 3)))])
 def test_every_map_has_a_panel_and_the_last_one_is_the_legend(count, photograph, monkeypatch):
     axes = drawn([AttributeMap(f"a{n}", 0.0, WEIGHTS) for n in range(count)], photograph, monkeypatch)
-    titles = [each.get_title().split("\n")[0] for each in axes if each.get_title()]
+    titles = [panel.get_title().split("\n")[0] for panel in axes if panel.get_title()]
     assert [title for title in titles if title.startswith("a")][-count:] == [*(f"a{n}" for n in range(count))]
     assert axes[-1].get_legend() is not None and not axes[-1].images
 

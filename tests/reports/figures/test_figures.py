@@ -21,8 +21,8 @@ TRACE = [(80.0, 0.0), (60.0, 40.0), (0.0, 50.0)]
 
 def with_traces(frame: pd.DataFrame) -> pd.DataFrame:
     for record in frame.to_dict("records"):
-        for each in record["test"]:
-            each["seen_unseen"] = TRACE
+        for test_point in record["test"]:
+            test_point["seen_unseen"] = TRACE
     return frame
 
 
@@ -33,11 +33,11 @@ def full_frame(**more) -> pd.DataFrame:
 
 def drawn(figure, frame: pd.DataFrame, monkeypatch):
     """The figure's axes as they were when it was finished."""
-    kept = []
-    monkeypatch.setattr(figure_module(figure), "finish", lambda made, *rest: kept.append((made, rest)))
+    finished = []
+    monkeypatch.setattr(figure_module(figure), "finish", lambda canvas, *rest: finished.append(canvas))
     with style.style():
         figure(DatasetResults(frame), "honest")
-    return kept[0][0].axes[0] if kept else None
+    return finished[0].axes[0] if finished else None
 
 
 def figure_module(figure):
@@ -93,8 +93,8 @@ def test_curves_are_those_of_a_row_that_is_there(monkeypatch):
 def test_curves_mark_the_chosen_and_the_oracle_epoch(monkeypatch):
     axes = drawn(curves, pd.DataFrame(rows("dazle", [60.0])), monkeypatch)
     marks = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "None"}
-    chosen, oracle = marks["chosen on validation"], marks["oracle: best on test"]
-    assert (list(chosen.get_xdata()), list(chosen.get_ydata())) == ([1.0], [60.0])
+    honest, oracle = marks["chosen on validation"], marks["oracle: best on test"]
+    assert (list(honest.get_xdata()), list(honest.get_ydata())) == ([1.0], [60.0])
     assert (list(oracle.get_xdata()), list(oracle.get_ydata())) == ([2.0], [65.0])
 
 

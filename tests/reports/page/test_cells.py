@@ -14,8 +14,11 @@ def test_what_cells_share_is_kept_once() -> None:
     data = cell_data(pd.concat([frame(), pd.DataFrame([other])]), "honest")
     assert data["settings"] == [SETTINGS, SETTINGS | {"loss.lambda": 1.0}]
     assert (data["environments"], data["tracebacks"]) == ([ENVIRONMENT], [TRACEBACK])
-    places = [(each["settings"], each["environment"], each["traceback"]) for each in data["cells"]]
-    assert places == [(0, 0, None)] * 7 + [(0, 0, 0), (1, 0, None)]
+    numbers_of_cells = [
+        (cell_content["settings"], cell_content["environment"], cell_content["traceback"])
+        for cell_content in data["cells"]
+    ]
+    assert numbers_of_cells == [(0, 0, None)] * 7 + [(0, 0, 0), (1, 0, None)]
 
 
 def test_the_numbers_of_a_cell_are_those_of_the_protocol() -> None:
@@ -31,9 +34,9 @@ def test_a_cell_that_is_not_done_has_no_numbers_and_says_why() -> None:
     missing = failed("dazle", "cub", 0, status="missing", error=None, traceback=None, identity=None, environment=None)
     data = cell_data(pd.concat([frame(), pd.DataFrame([missing])]), "honest")
     broken, absent = data["cells"][-2:]
-    for each in (broken, absent):
-        assert [each[key] for key in ("epoch", "S", "U", "H", "T1")] == [None] * 5
-        assert (each["curves"], each["reported"]) == ([], {})
+    for cell_content in (broken, absent):
+        assert [cell_content[key] for key in ("epoch", "S", "U", "H", "T1")] == [None] * 5
+        assert (cell_content["curves"], cell_content["reported"]) == ([], {})
     assert broken["about"].startswith("failed: ValueError: planted · ") and absent["about"].startswith("missing · ")
     assert [absent[key] for key in ("settings", "environment", "traceback")] == [None] * 3
     json.dumps(data, allow_nan=False)

@@ -38,19 +38,19 @@ def hostile_page(name: str) -> Page:
 
 
 def test_nothing_is_fetched() -> None:
-    read = Reader(render(page(frame())))
-    addresses = [value or "" for _, facts in read.tags for key, value in facts.items() if key in ("src", "href")]
+    page_reader = Reader(render(page(frame())))
+    addresses = [value or "" for _, facts in page_reader.tags for key, value in facts.items() if key in ("src", "href")]
     assert addresses and all(address.startswith(("#", "data:")) for address in addresses)
-    (policy,) = [facts["content"] or "" for tag, facts in read.tags if tag == "meta" and "http-equiv" in facts]
+    (policy,) = [facts["content"] or "" for tag, facts in page_reader.tags if tag == "meta" and "http-equiv" in facts]
     assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy
-    assert not [facts for _, facts in read.tags if any(key.startswith("on") or key == "style" for key in facts)]
+    assert not [facts for _, facts in page_reader.tags if any(key.startswith("on") or key == "style" for key in facts)]
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "</script><b>", "<!--<script>"])
 def test_hostile_names_add_no_element(name: str) -> None:
-    expected, read = (Reader(render(hostile_page(each))) for each in ("harmless", name))
-    assert [tag for tag, _ in read.tags] == [tag for tag, _ in expected.tags]
-    assert json.loads(read.data)["cells"][0]["variant"] == name
+    expected, page_reader = (Reader(render(hostile_page(text))) for text in ("harmless", name))
+    assert [tag for tag, _ in page_reader.tags] == [tag for tag, _ in expected.tags]
+    assert json.loads(page_reader.data)["cells"][0]["variant"] == name
 
 
 def test_source_and_summary_stand_first() -> None:

@@ -20,15 +20,15 @@ def test_each_thing_stands_once_and_under_its_dataset() -> None:
         Picture("forest-sun", "sun", "Forest", "c", "<svg/>", b""),
         Picture("all", None, "All", "c", "<svg/>", b""),
     ]
-    found = sections(["cub", "sun"], tables, pictures)
-    assert [(each.title, [t.table.name for t in each.tables], [f.title for f in each.figures]) for each in found] == [
+    parts = sections(["cub", "sun"], tables, pictures)
+    assert [(part.title, [t.table.name for t in part.tables], [f.title for f in part.figures]) for part in parts] == [
         ("Claims", ["claims"], []),
         ("cub", ["ablation-cub"], []),
         ("sun", ["ablation-sun"], ["Forest"]),
         ("Across datasets", ["main"], ["All"]),
     ]
-    assert [each.title for each in found[1].tables] == ["One change at a time"]
+    assert [part.title for part in parts[1].tables] == ["One change at a time"]
 
 
 def test_a_name_of_a_dataset_is_no_address() -> None:
-    assert [each.id for each in sections(['"><script>'], [], [])] == ["claims", "dataset-1"]
+    assert [part.id for part in sections(['"><script>'], [], [])] == ["claims", "dataset-1"]

@@ -5,7 +5,7 @@ import pytest
 
 from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import paired_difference
-from reports.table import DASH, Cell, Column, Mark, Table
+from reports.table import DASH, Column, Mark, Table, TableCell
 from reports.tables.ablation import ablation_table
 from reports.writers import markdown
 from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, point, rows
@@ -21,9 +21,9 @@ def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str
     return table, {key: dict(zip(titles, cells, strict=True)) for key, cells in shown.items()}
 
 
-def cell_of(table: Table, row: str, column: str) -> Cell:
-    index = [each.title for each in table.columns].index(column)
-    return next(each for each in table.rows if each.key == row).cells[index]
+def cell_of(table: Table, row: str, column: str) -> TableCell:
+    index = [table_column.title for table_column in table.columns].index(column)
+    return next(table_row for table_row in table.rows if table_row.key == row).cells[index]
 
 
 def test_cells_of_a_table() -> None:

@@ -19,7 +19,7 @@ def run(values=(60.0, 62.0, 64.0), settings=None, environment=None, **more) -> p
 
 
 def shown(table: Table, row: str) -> dict[str, str]:
-    cells = next(each for each in table.rows if each.key == row).cells
+    cells = next(table_row for table_row in table.rows if table_row.key == row).cells
     return {column.title: cell.format(column) for column, cell in zip(table.columns, cells, strict=True)}
 
 

@@ -18,12 +18,12 @@ def numbers(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def test_every_headline_number_has_a_name() -> None:
-    found = numbers(ablation(**REAL))
-    assert found["dazleCubHhonest"] == "62.0" and found["dazleCubHoracle"] == "67.0"
-    assert found["dazleCubTOnehonest"] == "62.0"
-    assert found["uniformCalibratedCubDeltaHhonest"] == "-10.0 [-12.5, -7.5]"
-    assert found["oracleGainCub"] == "+5.0 (+5.0 to +5.0)"
-    assert len(found) == 2 * (2 * 4) + 1 + 1
+    macros = numbers(ablation(**REAL))
+    assert macros["dazleCubHhonest"] == "62.0" and macros["dazleCubHoracle"] == "67.0"
+    assert macros["dazleCubTOnehonest"] == "62.0"
+    assert macros["uniformCalibratedCubDeltaHhonest"] == "-10.0 [-12.5, -7.5]"
+    assert macros["oracleGainCub"] == "+5.0 (+5.0 to +5.0)"
+    assert len(macros) == 2 * (2 * 4) + 1 + 1
 
 
 def test_a_simulated_number_says_so_in_its_name() -> None:
@@ -32,8 +32,8 @@ def test_a_simulated_number_says_so_in_its_name() -> None:
 
 
 def test_digits_are_spelled_and_points_too() -> None:
-    found = numbers(pd.DataFrame(rows("lambda-0.01", [50.0], **REAL | {"dataset": "cub127"})))
-    assert "lambdaZeroPointZeroOneCubOneTwoSevenHhonest" in found
+    macros = numbers(pd.DataFrame(rows("lambda-0.01", [50.0], **REAL | {"dataset": "cub127"})))
+    assert "lambdaZeroPointZeroOneCubOneTwoSevenHhonest" in macros
 
 
 def test_the_protocol_that_stands_in_gives_its_name() -> None:
@@ -45,12 +45,12 @@ def test_a_number_that_is_not_there_is_a_dash() -> None:
 
 
 def test_names_that_run_together_stay_apart() -> None:
-    found = numbers(pd.DataFrame(rows("a-b", [50.0], **REAL) + rows("a_b", [60.0], **REAL)))
-    assert (found["aBCubHhonest"], found["aBCubHhonestA"]) == ("50.0", "60.0")
+    macros = numbers(pd.DataFrame(rows("a-b", [50.0], **REAL) + rows("a_b", [60.0], **REAL)))
+    assert (macros["aBCubHhonest"], macros["aBCubHhonestA"]) == ("50.0", "60.0")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_make_macros_of_letters(name: str) -> None:
-    found = numbers(pd.DataFrame(rows(name, [50.0], **REAL | {"dataset": name})))
-    assert all(re.fullmatch("[A-Za-z]+", macro) for macro in found)
-    assert latex.macros(found).count("\\newcommand") == len(found) == 9
+    macros = numbers(pd.DataFrame(rows(name, [50.0], **REAL | {"dataset": name})))
+    assert all(re.fullmatch("[A-Za-z]+", macro) for macro in macros)
+    assert latex.macros(macros).count("\\newcommand") == len(macros) == 9

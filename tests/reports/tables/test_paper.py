@@ -5,19 +5,19 @@ import pytest
 
 from reports.analysis.published import PRESETS, published_methods
 from reports.analysis.results import DatasetResults
-from reports.table import DASH, Cell, Mark, Table
+from reports.table import DASH, Mark, Table, TableCell
 from reports.tables.paper import BESIDE_ORACLE, main_table, table_1
 from tests.reports.made_records import REAL, ablation, failed, rows
 
 
 def results(**more) -> DatasetResults:
-    (found,) = DatasetResults.per_dataset(ablation(**REAL | more))
-    return found
+    (only,) = DatasetResults.per_dataset(ablation(**REAL | more))
+    return only
 
 
-def cells(table: Table, row: str) -> dict[str, Cell]:
-    found = next(each for each in table.rows if each.key == row).cells
-    return {column.title: cell for column, cell in zip(table.columns, found, strict=True)}
+def cells(table: Table, row: str) -> dict[str, TableCell]:
+    row_cells = next(table_row for table_row in table.rows if table_row.key == row).cells
+    return {column.title: cell for column, cell in zip(table.columns, row_cells, strict=True)}
 
 
 def test_table_1_has_the_papers_number_ours_under_the_same_protocol_and_the_difference() -> None:
@@ -85,16 +85,16 @@ def test_several_datasets_stand_side_by_side() -> None:
 
 
 def test_a_full_model_that_failed_is_a_dash_with_the_reason() -> None:
-    (found,) = DatasetResults.per_dataset(pd.DataFrame([failed("dazle", 0, error="E: x", **REAL)]))
-    table = main_table([found])
+    (only,) = DatasetResults.per_dataset(pd.DataFrame([failed("dazle", 0, error="E: x", **REAL)]))
+    table = main_table([only])
     assert table is not None
     cell = cells(table, "dazle, honest")["cub H"]
     assert cell.value is None and cell.notes == ("dazle on cub, seed 0: failed: E: x",)
 
 
 def test_no_main_table_without_the_full_model() -> None:
-    (found,) = DatasetResults.per_dataset(pd.DataFrame(rows("uniform-calibrated", [50.0], **REAL)))
-    assert main_table([found]) is None
+    (only,) = DatasetResults.per_dataset(pd.DataFrame(rows("uniform-calibrated", [50.0], **REAL)))
+    assert main_table([only]) is None
 
 
 @pytest.mark.parametrize("method", published_methods(), ids=lambda method: method.name)
@@ -109,9 +109,9 @@ def test_printed_rows_agree_with_themselves(method) -> None:
 
 
 def test_known_printed_rows() -> None:
-    found = {method.name: method for method in published_methods()}
-    assert next(iter(found)) == "DeViSE" and len(found) == 10
-    assert found["TransZero"].numbers["awa2"] == {"S": 82.3, "U": 61.3, "H": 70.2, "T1": 70.1}
-    assert found["SAE"].numbers["sun"]["T1"] == 40.3
-    assert found["ZSLViT"].features == "ViT" and "448" in found["TransZero"].features
-    assert DASH not in str(found)
+    by_name = {method.name: method for method in published_methods()}
+    assert next(iter(by_name)) == "DeViSE" and len(by_name) == 10
+    assert by_name["TransZero"].numbers["awa2"] == {"S": 82.3, "U": 61.3, "H": 70.2, "T1": 70.1}
+    assert by_name["SAE"].numbers["sun"]["T1"] == 40.3
+    assert by_name["ZSLViT"].features == "ViT" and "448" in by_name["TransZero"].features
+    assert DASH not in str(by_name)

@@ -11,7 +11,7 @@ from reports.tables.report_content import ReportContent, report_content
 from reports.writers import csv, html, latex, markdown
 from tests.reports.made_records import REAL, ablation, failed, rows
 from tests.reports.made_tables import HOSTILE
-from tests.reports.writers.test_hostile import STRUCTURE, Seen, compiled, inner_tokens
+from tests.reports.writers.test_hostile import STRUCTURE, Parser, compiled, inner_tokens
 
 
 def names(report: ReportContent) -> list[str]:
@@ -56,9 +56,9 @@ def test_hostile_names_are_text_in_every_table(name: str) -> None:
     # The title is a heading, table numbers and best values are strong.
     assert kinds <= STRUCTURE | {"text_special", "heading", "strong"}
     for table in report.tables:
-        seen = Seen(html.render(table))
-        assert not seen.tags & {"script", "img", "b"}
-        assert not {key for key, _ in seen.attributes if key.startswith("on")}
+        parsed = Parser(html.render(table))
+        assert not parsed.tags & {"script", "img", "b"}
+        assert not {key for key, _ in parsed.attributes if key.startswith("on")}
         frame = pd.read_csv(StringIO(csv.render(table)), dtype=str)
         assert not frame.map(lambda value: str(value).startswith(("=", "+", "@"))).any(axis=None)
         assert set(table.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")

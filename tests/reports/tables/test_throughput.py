@@ -12,18 +12,18 @@ STEADY = [1.0, 1.01, 0.99, 1.0, 1.0, 1.02, 0.98, 1.0, 1.0]
 
 
 def timed(seconds: float, rounds: list[float] = STEADY) -> dict[str, Any]:
-    times = [seconds * each for each in rounds]
+    times = [seconds * factor for factor in rounds]
     return {"calls": 1, "times": times, "latencies": times}
 
 
-def measured(variant: str, work: str, flops: float, **turns: dict[str, Any]) -> dict[str, Any]:
+def measurement(variant: str, work: str, flops: float, **turns: dict[str, Any]) -> dict[str, Any]:
     return {
         "shape": "cub", "precision": "float32", "work": work, "variant": variant, "same": [], "batch": 50,
         "flops": flops, "peak_flops": 1e9, "memory": 5e8, "turns": turns, "taken_by_others": 0.0,
     }  # fmt: skip
 
 
-def compared(**changes: Any) -> dict[str, Any]:
+def comparison(**changes: Any) -> dict[str, Any]:
     fields = {
         "name": "reference",
         "about": "fast form over reference",
@@ -38,9 +38,9 @@ def compared(**changes: Any) -> dict[str, Any]:
 def run(**changes: Any) -> dict[str, Any]:
     """The peak is 1e9 operations in 0.1 s; the step's 8e9 take 1 s: 80 %. `uniform` does 1e9 in a quarter of a second."""
     peak = timed(0.1)
-    own = measured("dazle", "step", 8e9, own=timed(1.0), peak=peak) | {"same": ["no-test-margin"]}
-    other = measured("uniform", "step", 1e9, own=timed(0.25), peak=peak, full=timed(1.0))
-    products = measured("dazle", "products", 6e9, own=timed(0.75), peak=peak, full=timed(1.0)) | {"memory": None}
+    own = measurement("dazle", "step", 8e9, own=timed(1.0), peak=peak) | {"same": ["no-test-margin"]}
+    other = measurement("uniform", "step", 1e9, own=timed(0.25), peak=peak, full=timed(1.0))
+    products = measurement("dazle", "products", 6e9, own=timed(0.75), peak=peak, full=timed(1.0)) | {"memory": None}
     fields = {
         "environment": {
             "package": "0.1.0", "commit": "abc", "python": "3.11", "versions": {"torch": "2.13"}, "system": "Linux",
@@ -51,7 +51,7 @@ def run(**changes: Any) -> dict[str, Any]:
             "moments": [{"load": 0.1, "clock_mhz": 2600.0, "gpu": None}],
         },
         "shapes": {"cub": {"batch": 50, "regions": 49, "channels": 2048, "attributes": 312, "classes": 200}},
-        "measured": [own, other, products], "compared": [compared()], "profiled": [],
+        "measured": [own, other, products], "compared": [comparison()], "profiled": [],
     }  # fmt: skip
     return fields | changes
 
@@ -62,22 +62,22 @@ def test_the_profile_names_what_takes_longest_and_sums_the_rest() -> None:
         {"operation": "mul", "sizes": [[9, 48], [48]], "calls": 2.0, "seconds": 0.002},
         *({"operation": f"small{n}", "sizes": [], "calls": 1.0, "seconds": 0.0004} for n in range(5)),
     ]
-    found = run(profiled=[{"shape": "cub", "precision": "bf16", "parts": parts}])
-    [table] = [each for each in tables(found) if each.name == "throughput-profile"]
+    content = run(profiled=[{"shape": "cub", "precision": "bf16", "parts": parts}])
+    [table] = [table for table in tables(content) if table.name == "throughput-profile"]
     shown = [[cell.text if cell.text is not None else cell.value for cell in row.cells] for row in table.rows]
     assert shown[0] == ["cub", "bf16", "bmm", "9 x 64, 64 x 144", 1.0, pytest.approx(6.0), pytest.approx(60.0)]
     assert shown[1][2:5] == ["mul", "9 x 48, 48", 2.0]
     assert shown[6][2:] == ["1 others", "", 1.0, pytest.approx(0.4), pytest.approx(4.0)]
     assert shown[7][2:] == ["all", "", 8.0, pytest.approx(10.0), pytest.approx(100.0)]
     assert not [below for below in table.notes if "kernels" in below]
-    conditions = found["conditions"] | {"device": "cuda"}
-    [of_gpu] = [each for each in tables(found | {"conditions": conditions}) if each.name == "throughput-profile"]
+    conditions = content["conditions"] | {"device": "cuda"}
+    [of_gpu] = [table for table in tables(content | {"conditions": conditions}) if table.name == "throughput-profile"]
     assert [below for below in of_gpu.notes if "kernels" in below]
 
 
 def test_comparisons_are_numbers_or_the_reason_why_not() -> None:
-    found = run(compared=[compared(), compared(name="compile", turns={}, failure="no C++ compiler")])
-    ratio, missing = comparisons(found).to_dict("records")
+    content = run(compared=[comparison(), comparison(name="compile", turns={}, failure="no C++ compiler")])
+    ratio, missing = comparisons(content).to_dict("records")
     assert ratio["times_as_fast"] == pytest.approx(3.0)
     assert (ratio["first_ms"], ratio["second_ms"]) == (pytest.approx(600), pytest.approx(200))
     assert missing["failure"] == "no C++ compiler" and missing["times_as_fast"] != missing["times_as_fast"]
@@ -94,8 +94,8 @@ def test_share_of_peak_and_relative_cost_by_hand() -> None:
 
 def test_a_round_that_was_slow_for_all_does_not_move_a_share() -> None:
     rounds = [1.0, 9.0, 1.0, 7.0, 1.0, 8.0, 5.0, 1.0, 1.0]
-    each = measured("dazle", "step", 8e9, own=timed(1.0, rounds), peak=timed(0.1, rounds))
-    share = share_of_peak(each)
+    step = measurement("dazle", "step", 8e9, own=timed(1.0, rounds), peak=timed(0.1, rounds))
+    share = share_of_peak(step)
     assert (share.low, share.median, share.high) == pytest.approx((0.8, 0.8, 0.8))
 
 
@@ -125,12 +125,12 @@ def test_the_tables_show_what_was_measured() -> None:
 
 
 def test_a_second_call_that_trains_several_is_worth_as_many_images() -> None:
-    way = compared(gain=8, turns={"first": timed(0.1), "second": timed(0.4)})
+    way = comparison(gain=8, turns={"first": timed(0.1), "second": timed(0.4)})
     assert tables(run(compared=[way]))[1].rows[0].cells[3].value == pytest.approx(2)
 
 
 def test_a_way_that_could_not_be_had_is_a_dash_with_its_reason() -> None:
-    table = tables(run(compared=[compared(turns={}, failure="InvalidCxxCompiler: no compiler")]))[1]
+    table = tables(run(compared=[comparison(turns={}, failure="InvalidCxxCompiler: no compiler")]))[1]
     assert table.rows[0].cells[3].value is None
     assert table.footnotes == {"InvalidCxxCompiler: no compiler": "a"}
 
@@ -138,12 +138,12 @@ def test_a_way_that_could_not_be_had_is_a_dash_with_its_reason() -> None:
 def test_wide_spreads_and_busy_neighbours_are_said() -> None:
     assert "WIDE" not in page(run())
     assert "WARNING" not in page(run())
-    found = copy.deepcopy(run())
-    found["measured"][0]["turns"]["own"] = timed(1.0, [1, 1, 1, 1, 1.5, 1.5, 1.5, 1.5, 1.5])
-    found["measured"][1]["taken_by_others"] = 0.42
-    assert "WIDE: the interquartile range is over 10% of the median" in page(found)
-    assert "WARNING: other processes took up to 42% of the processors" in page(found)
-    assert results(found).query("variant == 'dazle' and work == 'step'")["wide"].item()
+    content = copy.deepcopy(run())
+    content["measured"][0]["turns"]["own"] = timed(1.0, [1, 1, 1, 1, 1.5, 1.5, 1.5, 1.5, 1.5])
+    content["measured"][1]["taken_by_others"] = 0.42
+    assert "WIDE: the interquartile range is over 10% of the median" in page(content)
+    assert "WARNING: other processes took up to 42% of the processors" in page(content)
+    assert results(content).query("variant == 'dazle' and work == 'step'")["wide"].item()
 
 
 def test_nothing_of_the_page_is_cut_off() -> None:

@@ -1,6 +1,6 @@
 """One small table, printed by each writer exactly so."""
 
-from reports.table import Cell, Column, Row, Table
+from reports.table import Column, Table, TableCell, TableRow
 from reports.writers import csv, html, latex, markdown
 from tests.reports.made_tables import small
 
@@ -87,8 +87,8 @@ def test_csv() -> None:
 
 
 def test_a_range_has_columns_of_its_own_in_csv() -> None:
-    cell = Cell(0.75, smallest=0.0, largest=1.6)
-    table = Table("gain", "", (Column("gain", signed=True),), (Row("dazle", (cell,)),))
+    cell = TableCell(0.75, smallest=0.0, largest=1.6)
+    table = Table("gain", "", (Column("gain", signed=True),), (TableRow("dazle", (cell,)),))
     assert csv.render(table) == "gain,gain min,gain max\n0.75,0.0,1.6\n"
     assert "+0.8 (0.0 to +1.6)" in markdown.render(table) and "+0.8 (0.0 to +1.6)" in latex.render(table)
 
@@ -102,7 +102,7 @@ def test_a_table_without_rows_and_groups() -> None:
 
 
 def test_long_texts_are_broken_into_lines_in_latex() -> None:
-    table = Table("long", "", (Column("change", kind="text"),), (Row("a", (Cell(text="word " * 20),)),))
+    table = Table("long", "", (Column("change", kind="text"),), (TableRow("a", (TableCell(text="word " * 20),)),))
     assert r"\begin{tabular}{>{\raggedright\arraybackslash}p{55mm}}" in latex.render(table)
 
 

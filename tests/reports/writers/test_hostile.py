@@ -24,8 +24,8 @@ STRUCTURE = {"paragraph", "text", "inline", "table", "thead", "tbody", "tr", "th
 
 def inner_tokens(text: str) -> list[Token]:
     """All tokens that GitHub's dialect would see, but for bare addresses made links."""
-    found = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
-    return [*found, *(child for token in found for child in token.children or [])]
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    return [*tokens, *(child for token in tokens for child in token.children or [])]
 
 
 @NAMES
@@ -46,7 +46,7 @@ def test_markdown_of_any_name_is_text(name: str) -> None:
     assert {re.sub("_(open|close)$", "", token.type) for token in tokens} <= STRUCTURE | {"text_special"}
 
 
-class Seen(HTMLParser):
+class Parser(HTMLParser):
     """Which elements there are, and their texts."""
 
     def __init__(self, text: str) -> None:
@@ -66,12 +66,12 @@ class Seen(HTMLParser):
 
 @NAMES
 def test_html_shows_the_name_and_nothing_else(name: str) -> None:
-    seen, plain = Seen(html.render(hostile(name))), Seen(html.render(hostile("plain")))
-    assert seen.tags == plain.tags
-    assert {key for key, _ in seen.attributes} == {key for key, _ in plain.attributes}
-    shown = [text for text in seen.texts if text in (clean(name), clean(name, LONGEST_NAME))]
+    parsed, plain = Parser(html.render(hostile(name))), Parser(html.render(hostile("plain")))
+    assert parsed.tags == plain.tags
+    assert {key for key, _ in parsed.attributes} == {key for key, _ in plain.attributes}
+    shown = [text for text in parsed.texts if text in (clean(name), clean(name, LONGEST_NAME))]
     assert len(shown) == plain.texts.count("plain") == 6
-    assert ("data-key", clean(name)) in seen.attributes
+    assert ("data-key", clean(name)) in parsed.attributes
 
 
 @NAMES
@@ -87,8 +87,8 @@ def test_csv_reads_back_and_calculates_nothing(name: str) -> None:
 @NAMES
 def test_latex_has_no_command_that_the_name_brought(name: str) -> None:
     text = latex.escape(name)
-    known = {command for value in latex.SPECIAL.values() for command in re.findall(r"\\[a-zA-Z]+|\\.", value)}
-    assert set(re.findall(r"\\[a-zA-Z]+|\\.", text)) <= known
+    commands = {command for value in latex.SPECIAL.values() for command in re.findall(r"\\[a-zA-Z]+|\\.", value)}
+    assert set(re.findall(r"\\[a-zA-Z]+|\\.", text)) <= commands
     bare = re.sub(r"\\[a-zA-Z]+|\\.", "", text)
     assert not set("%#&_^~") & set(bare)
     assert bare.count("{") == bare.count("}")
