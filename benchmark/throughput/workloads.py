@@ -19,7 +19,7 @@ from benchmark.throughput.shapes import Shape
 from benchmark.throughput.timing import Clock, Workload
 from dazle.config import Settings
 from dazle.training.cuda_graph import WARM_UP
-from dazle.training.method import Scorer
+from dazle.training.scorer import Scorer
 from dazle.training.task import made_up_task
 
 # Square products from one that fits any cache to one that fills any GPU.

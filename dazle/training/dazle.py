@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from dazle.config import Settings as DazleSettings
-from dazle.training.method import Scorer, Scores
+from dazle.training.scorer import Scorer, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor

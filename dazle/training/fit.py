@@ -12,7 +12,7 @@ from torch import Tensor
 from dazle.config import TrainingSettings
 from dazle.streams import stream
 from dazle.training.batches import index_batches
-from dazle.training.method import Scorer
+from dazle.training.scorer import Scorer
 from dazle.training.step import Losses
 
 if TYPE_CHECKING:

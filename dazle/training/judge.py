@@ -16,9 +16,9 @@ from torch import Tensor
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import Phase
 from dazle.training.batches import RegionReader
-from dazle.training.method import Scorer
 from dazle.training.metrics import Evaluation
 from dazle.training.pointing import Pointing
+from dazle.training.scorer import Scorer
 from dazle.training.task import DTYPES
 
 EVALUATION_BATCH = 128

@@ -1,14 +1,14 @@
-"""The protocols of a method: what is trained, how it is scored, and what the rest of the project knows of it.
+"""The protocol of a method: everything that the rest of the project knows of what is trained.
 
 A method sees a `Task` and hands scorers to a `Judge`; runner, tuning, protocols, statistics and gate know it only
 through this. Its file must be importable without torch, so that names and settings can be listed at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dazle.config import MethodSettings
+from dazle.training.scorer import Scorer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,24 +16,6 @@ if TYPE_CHECKING:
     from dazle.training.judge import Judge
     from dazle.training.step import Step
     from dazle.training.task import Task
-
-
-@dataclass(frozen=True)
-class Scores:
-    """`values` (b, C) without any margin; `peaks` (b, A), the region each attribute looks at most, or None."""
-
-    values: "Tensor"
-    peaks: "Tensor | None" = None
-
-
-class Scorer(Protocol):
-    """Scores images of the label space of the task that it was trained on."""
-
-    normalise: bool  # whether it wants regions of length 1; else with their stored norms
-    parameters: int  # trained numbers
-
-    def __call__(self, images: "Tensor", peaks: bool = False) -> Scores:
-        """`images`: regions (b, R, D); `peaks`: whether they are wanted."""
 
 
 class Method(Protocol):
