@@ -1,9 +1,10 @@
-"""The command `list`: the names of variants, suites and datasets."""
+"""The command `list`: the names of variants, methods, suites and datasets."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ablations.methods import METHODS, load_method
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
 from benchmark.cells.options import Option
@@ -12,11 +13,11 @@ from dazle.config import DATASETS
 
 def list_names(
     what: Annotated[
-        Literal["variants", "suites", "datasets"] | None,
-        Option("variants, suites or datasets.", positional=True, default_text="all three"),
+        Literal["variants", "methods", "suites", "datasets"] | None,
+        Option("variants, methods, suites or datasets.", positional=True, default_text="all four"),
     ] = None,
 ) -> None:
-    """List variants, suites and datasets, with a line about each."""
+    """List variants, methods, suites and datasets, with a line about each."""
     for name, lines in LISTS.items():
         if what in (None, name):
             print("\n".join([f"{name}:", *lines(), ""]))
@@ -27,6 +28,16 @@ def variants() -> list[str]:
     rows = [(v.name, v.axis or "several axes", v.label, v.change) for v in VARIANTS.values() if v.changes]
     lines = [f"  {'dazle':26} the full model"]
     return lines + [f"  {name:26} {axis:22} {label}: {change}" for name, axis, label, change in rows]
+
+
+def methods() -> list[str]:
+    """One line for each method."""
+    lines = []
+    for name in METHODS:
+        method = load_method(name)
+        kind = "a closed form, trained once" if method.deterministic else "trained with every seed"
+        lines.append(f"  {name:16} on {method.reads}, {kind}, revision {method.revision}")
+    return lines
 
 
 def suites() -> list[str]:
@@ -61,4 +72,9 @@ def _source(path: Path) -> str:
         return "damaged (python -m benchmark data verify)"
 
 
-LISTS: dict[str, Callable[[], list[str]]] = {"variants": variants, "suites": suites, "datasets": datasets}
+LISTS: dict[str, Callable[[], list[str]]] = {
+    "variants": variants,
+    "methods": methods,
+    "suites": suites,
+    "datasets": datasets,
+}

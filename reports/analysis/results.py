@@ -92,6 +92,11 @@ class DatasetResults:
             return pd.Series(dtype=float)
         return pd.Series(cells[column].to_numpy(dtype=float), index=cells["seed"])
 
+    def costs(self, variant: str, reference: str) -> pd.Series:
+        """Training time an image of the variant over that of the reference, by seed, where both have one."""
+        speeds = [self.measurements(name, "images_per_second") for name in (reference, variant)]
+        return speeds[0] / speeds[1]
+
     def difference(self, variant: str, reference: str, metric: str, protocol: str) -> PairedDifference:
         """variant - reference in one metric, paired by seed."""
         key = (variant, reference, metric, protocol)

@@ -63,11 +63,10 @@ def rows_to_name(points: pd.DataFrame) -> list[str]:
 
 
 def _points(results: DatasetResults, protocol: str) -> pd.DataFrame:
-    full = results.measurements(FULL_MODEL, "images_per_second")
     rows = {}
     for variant in results.variants:
         H = summarise(results.values(variant, "H", protocol))
-        relative = (full / results.measurements(variant, "images_per_second")).median()
+        relative = results.costs(variant, FULL_MODEL).median()
         if H.mean is not None and np.isfinite(relative):
             rows[variant] = {"axis": results.axis(variant), "H": H.mean, "sd": H.sd, "cost": relative}
     return pd.DataFrame.from_dict(rows, orient="index").astype({"sd": float}) if rows else pd.DataFrame()

@@ -137,7 +137,7 @@ def _further_columns(results: DatasetResults, protocol: str) -> Columns:
     columns[speed] = [TableCell(results.measurements(v, "images_per_second").median()) for v in variants]
     columns[memory] = [TableCell((results.measurements(v, "peak_memory") / MIB).median()) for v in variants]
     if FULL_MODEL in variants:
-        columns[cost] = [TableCell(_cost(results, v).median()) for v in variants]
+        columns[cost] = [TableCell(results.costs(v, FULL_MODEL).median()) for v in variants]
     # A split without seen test images has no H; the caption says so.
     columns = {column: cells for column, cells in columns.items() if any(cell.value is not None for cell in cells)}
     return columns | {SEEDS: [_seeds(results, v, protocol) for v in variants]}
@@ -149,15 +149,6 @@ def _seeds(results: DatasetResults, variant: str, protocol: str) -> TableCell:
     done, planned = int(values.count()), len(values)
     reason = captions.missing_reason(results, variant, protocol)
     return TableCell(text=str(done) if done == planned else f"{done}/{planned}", notes=(reason,) if reason else ())
-
-
-def _cost(results: DatasetResults, variant: str) -> pd.Series:
-    """Time an image over the full model's, by seed; NaN if the two trained with different numbers of models a step."""
-    speeds = [results.measurements(name, "images_per_second") for name in (FULL_MODEL, variant)]
-    ratio = speeds[0] / speeds[1]
-    models_a_step = [results.measurements(name, "side_by_side") for name in (FULL_MODEL, variant)]
-    equal = models_a_step[0].reindex(ratio.index).eq(models_a_step[1].reindex(ratio.index))
-    return ratio.where(equal | models_a_step[0].empty)
 
 
 def _caption(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) -> str:
@@ -192,9 +183,8 @@ def _notes(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) 
         notes.append(
             "images/s and MiB (peak memory of the process): medians over seeds, of training beside whatever else the "
             "machine did, so rows that train alike differ too, by tens of percent where it does much (the command "
-            "throughput measures in turns, one seed a step); cost: time "
-            f"per image over that of {FULL_MODEL}, seed by seed where both trained with as many others in one step; "
-            "seeds in one step share its time and memory"
+            f"throughput measures in turns); cost: time per image over that of {FULL_MODEL}, seed by seed; rows that "
+            "differ in the margin at test time alone share a training, its time and its memory"
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")
