@@ -160,9 +160,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # The schedules of the simulated sets (`dazle/datasets/simulated.py` says how they were chosen).
 SIMULATED_SCHEDULES: dict[str, dict[str, Any]] = {
-    "cub": {"training.epochs": 10, "training.learning_rate": 0.0015},
-    "sun": {"training.epochs": 10, "training.learning_rate": 0.0015},
+    "cub": {"training.batch_size": 80, "training.epochs": 8, "training.learning_rate": 0.002},
+    "sun": {"training.batch_size": 60, "training.epochs": 8, "training.learning_rate": 0.002},
     # The paper trains without momentum here, so steps have to be larger.
-    "awa2": {"training.epochs": 8, "training.learning_rate": 0.02},
-    "deepfashion": {"training.epochs": 9, "training.learning_rate": 0.0015, "training.evaluate_every": 20},
+    "awa2": {"training.batch_size": 60, "training.epochs": 8, "training.learning_rate": 0.02},
+    "deepfashion": {
+        "training.batch_size": 60,
+        "training.epochs": 8,
+        "training.learning_rate": 0.002,
+        "training.evaluate_every": 14,
+    },
 }

@@ -113,11 +113,12 @@ class Model(nn.Module):
             vectors[0] = V.mean(dim=0, keepdim=True)
         batch, count, _ = regions.shape
         rows = regions.flatten(0, 1)
-        pairs = list(zip(vectors, weights, strict=True))
         if self._attributes_first(rows):
+            pairs = zip(vectors, weights, strict=True)
             products = rows @ torch.cat([v.to(dtype) @ W.to(dtype) for v, W in pairs]).T
         else:
-            products = torch.cat([(rows @ W.to(dtype).T) @ v.to(dtype).T for v, W in pairs], dim=1)
+            mapped = (rows @ torch.cat(weights).to(dtype).T).split([len(W) for W in weights], dim=1)
+            products = torch.cat([W_f @ v.to(dtype).T for W_f, v in zip(mapped, vectors, strict=True)], dim=1)
         sizes = [len(v) for v in vectors]
         return torch.split(products.view(batch, count, -1).to(V.dtype), sizes, dim=2)
 
