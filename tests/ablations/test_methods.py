@@ -1,0 +1,92 @@
+"""The contract of a method, run on every registered one: a new method is tested by existing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ablations.methods import METHODS, load_method
+from dazle.config import MethodSettings
+from dazle.datasets.simulated import simulate
+from dazle.errors import InputError
+from dazle.features.feature_set import FeatureSet, Regions
+from dazle.features.splits import Phase, final_phase, validation_phase
+from dazle.training.judge import Judge
+from dazle.training.task import task_of
+from dazle.training.train import train
+
+CPU = torch.device("cpu")
+SEED = (1, "cub", 0)
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def short(name: str) -> MethodSettings:
+    """The method's settings for simulated CUB, with a schedule of two epochs if it has one."""
+    settings = load_method(name).Settings.preset("cub", simulated=True)
+    return settings.changed({"training.epochs": 2}) if "training.epochs" in settings.flat() else settings
+
+
+def fitted(name: str, features: FeatureSet, phase: Phase) -> Judge:
+    return train(load_method(name), features, phase, short(name), SEED, CPU, states_at=[None])
+
+
+def with_noise(features: FeatureSet, phase: Phase) -> FeatureSet:
+    """Every image that the phase does not train on replaced by noise, and the evaluation labels permuted."""
+    draw, count = np.random.default_rng(1), len(features.labels)
+    others = np.setdiff1d(np.arange(count), phase.train)
+    values, norms = features.regions.read(np.arange(count)).copy(), features.regions.read_norms(np.arange(count)).copy()
+    values[others] = draw.random(values[others].shape)
+    norms[others] = draw.random(norms[others].shape)
+    labels = features.labels.copy()
+    evaluated = np.concatenate([phase.eval_seen, phase.eval_unseen])
+    labels[evaluated] = draw.permutation(labels[evaluated])
+    return replace(features, regions=Regions(values, norms), labels=labels)
+
+
+@EVERY
+@pytest.mark.parametrize("fold", [0, 1])
+def test_evaluation_images_and_labels_do_not_reach_the_fitted_state(name: str, fold: int) -> None:
+    features = simulate("cub")
+    phase = validation_phase(features, fold) if fold else final_phase(features)
+    before, noisy = (fitted(name, data, phase) for data in (features, with_noise(features, phase)))
+    assert before.states[0].keys() == noisy.states[0].keys()
+    assert all(torch.equal(value, noisy.states[0][key]) for key, value in before.states[0].items())
+    assert before.curves != noisy.curves
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_curve_and_another_one_only_if_deterministic(name: str) -> None:
+    features, method = simulate("cub"), load_method(name)
+    phase, settings = final_phase(features), short(name)
+    curves = [train(method, features, phase, settings, seed, CPU).curves for seed in (SEED, SEED, (1, "cub", 1))]
+    assert curves[0] == curves[1]
+    assert (curves[0] == curves[2]) == method.deterministic
+
+
+@EVERY
+def test_a_saved_state_scores_as_the_method_did(name: str) -> None:
+    features, method = simulate("cub"), load_method(name)
+    phase, settings = final_phase(features), short(name)
+    judge = fitted(name, features, phase)
+    task = task_of(features, phase, SEED, CPU, settings.precision)
+    again = Judge(features, phase, judge.rules, CPU, settings.precision)
+    again(method.scorer(judge.states[0], task, settings), judge.states[0], 1.0)
+    keys = ("S", "U", "H", "T1", "AUSUC", "pointing")
+    assert [again.curves[0][0][key] for key in keys] == [judge.curves[0][-1][key] for key in keys]
+
+
+@EVERY
+def test_a_curve_ends_with_the_schedule_and_its_settings_have_a_test_margin(name: str) -> None:
+    features = simulate("cub")
+    judge = fitted(name, features, final_phase(features))
+    fractions = [point["fraction"] for point in judge.curves[0]]
+    assert fractions == sorted(fractions) and fractions[-1] == 1
+    assert judge.parameters > 0 and judge.images_trained > 0
+    assert "loss.test_margin" in short(name).flat()
+    assert load_method(name).revision >= 1
+
+
+def test_an_unknown_method_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown method 'DAZLE'; the nearest is 'dazle'"):
+        load_method("DAZLE")
