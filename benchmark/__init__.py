@@ -1,3 +1,3 @@
 """Does it many times: the matrix of cells, their records, who runs them, and the command line."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
