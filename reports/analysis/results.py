@@ -34,7 +34,7 @@ class DatasetResults:
         self.variants = list(self._cells)
         # Tables, figures and claims read the same selections and differences many times.
         self._points: dict[str, pd.DataFrame] = {}
-        self._points_by_variant: dict[str, dict[str, pd.DataFrame]] = {}
+        self._values: dict[str, dict[tuple[str, str], pd.Series]] = {}
         self._differences: dict[tuple[str, ...], PairedDifference] = {}
 
     @classmethod
@@ -73,10 +73,13 @@ class DatasetResults:
 
     def values(self, variant: str, column: str, protocol: str) -> pd.Series:
         """A column of `points` for one variant, indexed by seed; NaN if a cell has no value."""
-        if protocol not in self._points_by_variant:
-            by_variant = self.points(protocol).groupby("variant")
-            self._points_by_variant[protocol] = {str(name): rows.set_index("seed") for name, rows in by_variant}
-        return self._points_by_variant[protocol][variant][column]
+        if protocol not in self._values:
+            self._values[protocol] = {
+                (str(name), str(label)): values
+                for name, rows in self.points(protocol).groupby("variant")
+                for label, values in rows.set_index("seed").items()
+            }
+        return self._values[protocol][variant, column]
 
     def finished_cells(self, variant: str) -> pd.DataFrame:
         """The variant's cells with status `done`."""

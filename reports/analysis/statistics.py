@@ -8,12 +8,13 @@ covers 74 % with 3 seeds, 86 % with 6).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 LEVEL = 0.05
 # Percentage points: values that differ by less are equal up to rounding.
@@ -54,32 +55,40 @@ def summarise(values: Iterable[float]) -> Summary:
     return Summary(mean, sd, len(numbers))
 
 
-def paired_differences(a: pd.Series, b: pd.Series) -> NDArray[np.float64]:
-    """a - b for each seed that both series have; a, b are indexed by seed, or by dataset and seed.
-
-    Raises ValueError if an index holds a seed twice, since the order of rows would then decide the pairs.
-    """
-    if not (a.index.is_unique and b.index.is_unique):
-        raise ValueError("a seed stands twice: pair values of one variant and one dataset at a time")
-    return np.asarray((a.astype(float) - b.astype(float)).dropna(), dtype=np.float64)
-
-
 def paired_difference(a: pd.Series, b: pd.Series) -> PairedDifference:
     """Mean of a - b over the seeds that both have, with the interval and the p value of the paired t test.
 
     a, b: values indexed by seed, NaN if a seed has no value. A single pair and equal differences have a mean, but no
     interval and no p value. Raises ValueError if an index holds a seed twice.
     """
-    differences = paired_differences(a, b)
-    n = len(differences)
-    if n == 0:
-        return PairedDifference(None, None, None, 0, None)
-    mean = float(differences.mean())
-    if n == 1 or without_spread(differences):
-        return PairedDifference(mean, None, None, n, None)
-    test = stats.ttest_1samp(differences, 0.0)
-    interval = test.confidence_interval(1 - LEVEL)
-    return PairedDifference(mean, float(interval.low), float(interval.high), n, float(test.pvalue))
+    return t_tests([seed_differences(a, b)])[0]
+
+
+def seed_differences(a: pd.Series, b: pd.Series) -> NDArray[np.float64]:
+    """a - b for each seed that both series have; a, b are indexed by seed, or by dataset and seed.
+
+    Raises ValueError if an index holds a seed twice, since the order of rows would then decide the pairs.
+    """
+    if not (a.index.is_unique and b.index.is_unique):
+        raise ValueError("a seed stands twice: pair values of one variant and one dataset at a time")
+    differences = np.asarray(a - b, dtype=np.float64)
+    return differences[~np.isnan(differences)]
+
+
+def t_tests(samples: Sequence[NDArray[np.float64]]) -> list[PairedDifference]:
+    """The two-sided t test of each sample of differences against 0, with the 95 % interval of its mean.
+
+    Samples of one length are one call of scipy, whose overhead is much larger than a test.
+    """
+    results = [PairedDifference(float(s.mean()) if len(s) else None, None, None, len(s), None) for s in samples]
+    testable = [index for index, sample in enumerate(samples) if len(sample) > 1 and not without_spread(sample)]
+    for n in {len(samples[index]) for index in testable}:
+        indices = [index for index in testable if len(samples[index]) == n]
+        test = stats.ttest_1samp(np.array([samples[index] for index in indices]), 0.0, axis=1)
+        interval = test.confidence_interval(1 - LEVEL)
+        for index, low, high, p in zip(indices, interval.low, interval.high, test.pvalue, strict=True):
+            results[index] = replace(results[index], low=float(low), high=float(high), p=float(p))
+    return results
 
 
 def without_spread(values: NDArray[np.float64]) -> bool:
@@ -89,8 +98,6 @@ def without_spread(values: NDArray[np.float64]) -> bool:
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """The p values, adjusted for the number of tests (Holm 1979); None stays None and does not count as a test."""
-    from statsmodels.stats.multitest import multipletests
-
     tested = [p for p in p_values if p is not None]
     adjusted = iter(multipletests(tested, LEVEL, method="holm")[1] if tested else ())
     return [None if p is None else float(next(adjusted)) for p in p_values]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.protocols import PROTOCOLS, select
+from reports.analysis.protocols import PROTOCOLS, check_protocol, select
 
 TEXTS = ("dataset", "variant", "status")
 # The columns of the table of cells, and the digits of rounded numbers.
@@ -28,8 +28,10 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     frame: one row a cell, the columns of `benchmark.cells.folder.frame`. The numbers of a cell are those of `protocol`.
     Raises ValueError for an unknown protocol.
     """
-    points = select(frame, protocol).to_dict("records")
-    epochs = {name: select(frame, name)["epoch"].tolist() for name in PROTOCOLS}
+    check_protocol(protocol)
+    selections = {name: select(frame, name) for name in PROTOCOLS}
+    points = selections[protocol].to_dict("records")
+    epochs = {name: selection["epoch"].tolist() for name, selection in selections.items()}
     settings, environments, tracebacks = _SharedValues(), _SharedValues(), _SharedValues()
     cells = []
     for index, (row, point) in enumerate(zip(frame.to_dict("records"), points, strict=True)):

@@ -10,7 +10,15 @@ import pandas as pd
 
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
-from reports.analysis.statistics import LEVEL, holm, paired_difference, rank_note, summarise
+from reports.analysis.statistics import (
+    LEVEL,
+    holm,
+    paired_difference,
+    rank_note,
+    seed_differences,
+    summarise,
+    t_tests,
+)
 from reports.table import Column, Mark, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
@@ -69,7 +77,7 @@ def best_marks(values: Mapping[str, pd.Series]) -> dict[str, tuple[Mark, ...]]:
         return dict.fromkeys(values, ())
     best = max(complete, key=lambda row: float(complete[row].mean()))
     others = [row for row in complete if row != best]
-    differences = [paired_difference(complete[row], complete[best]) for row in others]
+    differences = t_tests([seed_differences(complete[row], complete[best]) for row in others])
     p_values = holm([difference.p for difference in differences])
     marks: dict[str, tuple[Mark, ...]] = dict.fromkeys(values, ()) | {best: (Mark.BEST,)}
     for row, difference, p in zip(others, differences, p_values, strict=True):

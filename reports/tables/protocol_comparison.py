@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import DatasetResults
-from reports.analysis.statistics import paired_differences
+from reports.analysis.statistics import seed_differences
 from reports.table import Column, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
@@ -77,7 +77,7 @@ def _mean_over_variants(results: DatasetResults, variants: list[str], protocol: 
 
 
 def _gain(oracle: pd.Series, other: pd.Series) -> TableCell:
-    gains = paired_differences(oracle, other)
+    gains = seed_differences(oracle, other)
     if len(gains) < 2:
         return TableCell(gains[0]) if len(gains) else TableCell()
     return TableCell(gains.mean(), smallest=gains.min(), largest=gains.max())

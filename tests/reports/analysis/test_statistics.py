@@ -15,6 +15,7 @@ from reports.analysis.statistics import (
     rank_note,
     smallest_rank_p,
     summarise,
+    t_tests,
 )
 
 NAN = float("nan")
@@ -59,6 +60,12 @@ def test_paired_difference_is_the_paired_t_test(differences, half_width, p):
         pytest.approx(mean + half_width, abs=1e-3),
     )
     assert ours.p == pytest.approx(p, abs=1e-4)
+
+
+def test_tests_of_several_samples_keep_their_order_whatever_their_lengths():
+    samples = [np.array(values) for values in ([1.0, 2.0, 4.0], [3.0], [5.0, 5.0], [2.0, 1.0], [], [-1.0, -2.0, -4.0])]
+    assert t_tests(samples) == [t_tests([sample])[0] for sample in samples]
+    assert [result.p is None for result in t_tests(samples)] == [False, True, True, False, True, False]
 
 
 def test_pairs_are_made_by_seed_not_by_order():
