@@ -173,6 +173,7 @@ def test_a_kill_between_the_two_steps_of_queueing_again_leaves_one_replacement(t
     outcome = tune_study(tmp_path, 2)
     assert states(tmp_path) == ["FAIL", "COMPLETE", "COMPLETE"]
     assert outcome.budget == 2
+    assert outcome.trials[1].params != outcome.trials[2].params
 
 
 def test_a_queued_trial_beyond_a_smaller_budget_waits(tmp_path: Path) -> None:
