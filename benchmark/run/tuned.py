@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ablations.variants import Variant
 from benchmark.cells.matrix import Cell, Conditions, Origin, expand
 from benchmark.cells.outcome import Outcome, StudySummary, figure_folder, outcome_folder, read_outcome, tuned_name
 from dazle.errors import InputError
@@ -49,7 +48,7 @@ def copy_figures(folder: Path, out: Path, studies: Sequence[StudySummary]) -> No
 
 
 # Keys of `made_with` that are equal in all studies of a table, and in all studies of one dataset.
-SHARED = ("seeds", "sampler", "pruner", "base_seed", "package")
+SHARED = ("seeds", "sampler", "pruner", "base_seed")
 SCHEDULE = ("training.epochs", "training.precision")
 
 
@@ -101,7 +100,8 @@ def _tuned_cells(outcome: Outcome, cells: Sequence[Cell], conditions: Conditions
     """The cells of the tuned row; `cells`: those of its row with default settings, on one dataset."""
     best, variant = outcome.best, cells[0].variant
     assert best is not None, "_read refuses a study without a complete trial"
-    row = Variant(
+    row = replace(
+        variant,
         name=tuned_name(variant.name),
         axis=AXIS,
         label=f"{variant.label}, tuned",
@@ -112,8 +112,8 @@ def _tuned_cells(outcome: Outcome, cells: Sequence[Cell], conditions: Conditions
 
 
 def _notes(outcome: Outcome, cell: Cell) -> list[str]:
-    """A note for each setting that had another value in the study than in this run, and for the version."""
-    values = {**cell.settings.flat(), "package": cell.identity["package"]}
+    """A note for each setting, and the revision of the method, that was another in the study than in this run."""
+    values = {**cell.settings.flat(), "revision": cell.identity["revision"]}
     return [
         f"{tuned_name(outcome.variant)} on {outcome.dataset} was tuned with {key} = {outcome.made_with.get(key)}; "
         f"here it is {value}"

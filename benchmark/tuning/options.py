@@ -37,7 +37,7 @@ class TuneOptions(CommandOptions):
     ]
     storage: Annotated[
         str | None,
-        Option("Database for tuning on several machines.", "URL", default_text="a journal in the output folder"),
+        Option("Database that keeps the studies.", "URL", default_text="a journal in the output folder"),
     ] = None
     out: Annotated[Path | None, Option("Output folder.", "FOLDER", default_text="runs/tune-SOURCE")] = None
     objective: Annotated[Literal["H", "T1", "AUSUC"], Option("Metric on the validation classes.")] = "H"
@@ -46,7 +46,7 @@ class TuneOptions(CommandOptions):
     workers: Annotated[
         int | None,
         Option(
-            "Number of processes that run trials.",
+            "Number of processes that train, each one trial at a time.",
             "N",
             default_text="one for each core, or one on a GPU",
             limits=POSITIVE,

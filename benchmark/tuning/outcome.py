@@ -37,8 +37,7 @@ def _trial_outcome(trial: FrozenTrial, counts: bool) -> TrialOutcome:
     attributes = trial.user_attrs
     reason = attributes.get(REASON)
     if trial.state == TrialState.FAIL and reason is None:
-        again = "" if counts else "; tried again"
-        reason = f"`tune` ended before it{again}"
+        reason = "`tune` ended while it ran" + ("" if counts else "; tried again")
     return TrialOutcome(
         number=trial.number,
         state=STATES[trial.state],

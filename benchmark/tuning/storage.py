@@ -1,8 +1,8 @@
 """The storage of studies: a journal file in the output folder, or any database that Optuna can open.
 
-One process at a time writes to a study (`benchmark/tuning/owner.py`). Before a journal is opened, a last line that a
-killed process left unfinished is cut off, after a copy of the file is saved: an append after such a line would make the
-whole journal unreadable.
+One process at a time owns a study (`benchmark/tuning/owner.py`), but a journal may hold several studies. Its lock is
+the system's, which ends with its process. Before an append, a last line that a killed process left unfinished is cut
+off, after a copy of the file is saved: an append after such a line would make the whole journal unreadable.
 """
 
 import json
@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLA
 from dazle.errors import InputError
 
 OPENINGS = 4
-# Opening a journal takes milliseconds.
+# An append to a journal takes milliseconds.
 JOURNAL_SECONDS = 30
 
 # Parts of Optuna used here are experimental; the tests of this room cover them.
@@ -36,15 +36,12 @@ def open_storage(url: str | None, out: Path) -> BaseStorage:
 
 
 def _journal(path: Path) -> BaseStorage:
+    lock = JournalLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.flock", timeout=JOURNAL_SECONDS):
-            repair(path)
-            # Its file stays behind if its process is killed; the lock around it shows that nobody holds it now.
-            Path(f"{path}.lock").unlink(missing_ok=True)
-            return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    except Timeout:
-        raise InputError(f"{path} is held by another process that does not go on; end that one first") from None
+        lock.acquire()
+        lock.release()
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged in the middle ({error}); take a copy of it, or another --out") from None
     except OSError as error:
@@ -77,10 +74,30 @@ def _connect(url: str, attempts: int) -> RDBStorage:
         return _connect(url, attempts - 1)
 
 
+class JournalLock(JournalFileOpenLock):
+    """The lock around every append to the journal at `path`; repairs the journal when it is acquired."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path, self.lock = path, FileLock(f"{path}.flock", timeout=JOURNAL_SECONDS)
+
+    def acquire(self) -> bool:
+        """Raises InputError if another process holds it for long."""
+        try:
+            self.lock.acquire()
+        except Timeout:
+            raise InputError(f"{self.path} is locked by another process that does nothing; end that one") from None
+        repair(self.path)
+        return True
+
+    def release(self) -> None:
+        self.lock.release()
+
+
 def repair(path: Path) -> Path | None:
     """Cuts off an unfinished last line and returns the path of a copy of the journal before; None if it is whole.
 
-    Nobody else may write to the journal meanwhile.
+    The caller holds the journal's lock.
     """
     if not path.exists() or not (size := _whole_size(path)) < path.stat().st_size:
         return None

@@ -1,6 +1,7 @@
 """A study: one variant on one dataset, with the conditions of all its trials and the trials that its budget counts.
 
-A trial that failed or was pruned counts. One that died with its process does not if its parameters were queued again.
+A trial that failed or was pruned counts. One that was left by a process that ended does not: its parameters were queued
+again.
 """
 
 import time
@@ -18,8 +19,8 @@ from benchmark.cells.matrix import Cell
 from benchmark.tuning.space import Space, search_space
 from dazle.errors import InputError
 
-# The attribute of a study with its conditions, and those of a trial: why it has no value, and the numbers of the trials
-# with the same parameters that it replaces, since they died with their process.
+# The attribute of a study with its conditions, and those of a trial: the reason that it has no value, and the numbers
+# of the trials with the same parameters that it replaces, since their process ended while they ran.
 MADE_WITH = "made with"
 REASON, REPLACES = "why", "replaces"
 # How long another process may take from creating a study to setting its conditions.

@@ -17,6 +17,7 @@ from benchmark.tuning.study import REASON, Spec, counted
 WAIT_SECONDS = 0.5
 # How often a part whose worker died is trained again before its trial fails.
 RETRIES = 2
+DIED = f"its worker died {RETRIES + 1} times (killed, or out of memory)"
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Trials:
 
     def _missing(self) -> bool:
         trials = counted(self.study.get_trials(deepcopy=False))
-        return len(trials) < self.budget or any(trial.state == TrialState.WAITING for trial in trials)
+        return sum(trial.state != TrialState.WAITING for trial in trials) < self.budget
 
     def _submit(self, number: int) -> None:
         running, cell = self.running[number], self.spec.cell
@@ -66,11 +67,12 @@ class Trials:
     def _take(self, outcome: Outcome[int]) -> None:
         running = self.running[outcome.key]
         if outcome.failure is not None:
-            running.deaths += 1
+            running.deaths += outcome.died
             if outcome.died and running.deaths <= RETRIES:
                 self._submit(outcome.key)
             else:
-                self._end(outcome.key, TrialState.FAIL, reason=outcome.failure.strip().splitlines()[-1])
+                reason = DIED if outcome.died else outcome.failure.strip().splitlines()[-1]
+                self._end(outcome.key, TrialState.FAIL, reason=reason)
             return
         progress = running.progress
         progress.curves.append(outcome.value)

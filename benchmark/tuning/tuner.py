@@ -14,7 +14,7 @@ from optuna import Study
 from ablations import variants
 from ablations.variants import Variant
 from benchmark.cells.datasets import data_folder, resolve
-from benchmark.cells.matrix import Conditions, expand, lacks_semantics
+from benchmark.cells.matrix import Conditions, Dataset, expand, lacks_semantics
 from benchmark.cells.outcome import Outcome, write_outcome
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.jobs import Jobs
@@ -24,7 +24,7 @@ from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
 from benchmark.tuning.options import TuneOptions
 from benchmark.tuning.outcome import make_outcome
-from benchmark.tuning.owner import ownership
+from benchmark.tuning.owner import Owner, ownership
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import Spec, finished, make_spec, open_study
 from benchmark.tuning.trials import Trials
@@ -46,6 +46,7 @@ def plan(options: TuneOptions) -> TunePlan:
     rows = _rows(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
+    _check_folds(datasets, options.folds)
     conditions = Conditions(dict(options.overrides), options.base_seed, options.folds, True, options.threads, device)
     cells = expand(rows, datasets, 1, conditions)
     notes += [f"{row.name} is left out on {data.name}: it has no attribute vectors {row.changes['model.semantics']!r}"
@@ -70,6 +71,14 @@ def _rows(patterns: Sequence[str]) -> list[Variant]:
     return list(rows.values())
 
 
+def _check_folds(datasets: Sequence[Dataset], folds: int) -> None:
+    from dazle.features.feature_file import open_features
+
+    for data in datasets:
+        if data.file is not None and (count := len(open_features(data.file).folds)) < folds:
+            raise InputError(f"--folds {folds}: {data.name} has {count} class folds; choose at most as many")
+
+
 def tune(options: TuneOptions) -> int:
     """Runs the missing trials, writes outcomes, figures and the table, and returns the exit code."""
     from benchmark.reporting.tuning import write_studies_report
@@ -78,6 +87,8 @@ def tune(options: TuneOptions) -> int:
     storage = open_storage(options.storage, tune_plan.out)
     # All of them before the first trial: a study that cannot be continued is refused at once, not after hours.
     studies = [(spec, open_study(spec, storage)) for spec in tune_plan.specs]
+    for spec, study in studies:
+        Owner(study, spec.title).check_free()
     for note in tune_plan.notes:
         print(note)
     outcomes = []
@@ -94,15 +105,15 @@ def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePl
     memory = int(FEATURE_MEMORY * available_memory()) // workers
     try:
         with (
-            ownership(study, spec.title) as owner,
+            ownership(study, spec.title, spec.default()) as owner,
             StudyDisplay(spec, options.trials, workers) as display,
             Jobs[int](Processes(workers, partial(prepare_training, options.threads))) as jobs,
         ):
             trials = Trials(spec, study, options.trials, jobs, memory)
             display.update(study.get_trials(deepcopy=False))
             while trials.advance():
-                owner.sign()
                 display.update(study.get_trials(deepcopy=False))
+                owner.sign()
     finally:
         outcome = make_outcome(spec, study.get_trials())
         write_outcome(tune_plan.out, outcome)

@@ -5,9 +5,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import optuna
 import pytest
 
 from benchmark.cells.folder import record_path
@@ -16,8 +20,11 @@ from benchmark.cells.outcome import Outcome, read_outcome
 from benchmark.cells.records import read_record
 from benchmark.run.plan import RunOptions, plan
 from benchmark.run.runner import run
+from benchmark.tuning.storage import open_storage
 from dazle.errors import InputError
+from tests.benchmark.tuning.studies import Immediate, given_values
 from tests.command_line import ROOT, benchmark, command
+from tests.dazle.features.small_features import small
 
 QUICK = ("--source", "simulated", "--set", "training.epochs=1")
 TWO_ROWS = ("tune", "--variant", "dazle,uniform-cal*", "--dataset", "cub", *QUICK, "--folds", "1", "--workers", "1")
@@ -28,11 +35,29 @@ def outcome(out: Path, variant: str = "dazle") -> Outcome:
     return read_outcome(out / "studies" / "cub" / variant / "study.json")
 
 
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Jobs of `tune` and `run` are run in this process, which saves the seconds that workers need to start."""
+    with (
+        patch("benchmark.tuning.tuner.Processes", Immediate),
+        patch("benchmark.run.pools.processes.Processes", Immediate),
+    ):
+        yield
+
+
+@contextmanager
+def without_figures() -> Iterator[None]:
+    """They take most of the time of a command; those of `tuned` are tested."""
+    with patch("benchmark.reporting.tuning.draw_figures"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two rows with four trials each."""
     out = tmp_path_factory.mktemp("tuned") / "out"
-    done = benchmark(*TWO_ROWS, "--trials", "4", "--out", out)
+    with in_this_process():
+        done = benchmark(*TWO_ROWS, "--trials", "4", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "uniform-calibrated on cub: 4 of 4 trials" in done.stderr
     assert "best H" in done.stderr and "s left" in done.stderr
@@ -43,7 +68,8 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run_of_tuned(tuned: Path) -> Path:
     out = tuned.parent / "run"
-    done = benchmark(*TUNED, "--variants", "dazle,uniform-calibrated", "--tuned", tuned, "--out", out)
+    with in_this_process():
+        done = benchmark(*TUNED, "--variants", "dazle,uniform-calibrated", "--tuned", tuned, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "8 of 8 cells done" in done.stdout
     return out
@@ -72,15 +98,67 @@ def test_tuned_again_with_more_trials_it_keeps_those_it_has(tuned: Path, tmp_pat
 
     out = tmp_path / "out"
     shutil.copytree(tuned, out)
-    wider = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "6", "--out", out)
+    with in_this_process(), without_figures():
+        wider = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "6", "--out", out)
     assert wider.returncode == 0
     assert "dazle on cub: 4 of 6 trials were done before" in wider.stderr
     assert outcome(out).budget == 6
     assert outcome(out).trials[:4] == outcome(tuned).trials
 
 
-def test_the_workers_leave_nothing_that_looks_alive(tuned: Path) -> None:
-    assert {path.name for path in (tuned / "workers").iterdir()} <= {"asking.lock"}
+def test_a_pruned_study_says_after_which_fold(tmp_path: Path) -> None:
+    words = [*TWO_ROWS, "--variant", "dazle", "--folds", "2", "--trials", "12", "--out", tmp_path]
+    left = iter(range(50, 0, -1))
+    with in_this_process(), without_figures(), given_values(lambda *part: next(left)):
+        done = benchmark(*words)
+    assert done.returncode == 0, done.stderr
+    assert outcome(tmp_path).summary().pruned > 0
+    assert " pruned (pruned after class fold 1 of repetition 0), H " in done.stderr
+
+
+def test_an_interrupt_leaves_the_outcome_and_130(tmp_path: Path) -> None:
+    words = [*TWO_ROWS, "--variant", "dazle", "--trials", "4", "--out", tmp_path]
+
+    def interrupted(params: dict[str, Any], repetition: int, fold: int) -> float:
+        if len(trials) == 2:
+            raise KeyboardInterrupt
+        trials.append(params)
+        return 50.0
+
+    trials: list[dict[str, Any]] = []
+    with in_this_process(), given_values(interrupted):
+        stopped = benchmark(*words)
+    assert stopped.returncode == 130
+    assert stopped.stderr.splitlines()[-1] == "interrupted; the same command continues"
+    assert [trial.state for trial in outcome(tmp_path).trials] == ["complete", "complete", "running"]
+    with in_this_process(), without_figures(), given_values():
+        assert benchmark(*words).returncode == 0
+    assert outcome(tmp_path).budget == 4
+    assert [trial.params for trial in outcome(tmp_path).trials[:2]] == trials
+
+
+def test_a_study_with_the_trials_of_an_older_version_leaves_with_2(tmp_path: Path) -> None:
+    words = [*TWO_ROWS, "--variant", "dazle", "--trials", "1", "--out", tmp_path]
+    with in_this_process(), without_figures(), given_values():
+        assert benchmark(*words).returncode == 0
+    journal = tmp_path / "journal.log"
+    journal.write_text(journal.read_text().replace('"revision":', '"package":'))
+    refused = benchmark(*words)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "was made with package = " in refused.stderr
+
+
+def test_more_folds_than_a_dataset_has_are_refused_before_a_trial(tmp_path: Path) -> None:
+    from dazle.features.feature_file import write
+
+    write(tmp_path / "data" / "small.h5", small(folds=small().folds[:1]))
+    refused = benchmark("tune", "--variant", "dazle", "--dataset", "small", "--source", "real", "--trials", "1",
+                        "--data", tmp_path / "data", "--folds", "2", "--out", tmp_path / "out")  # fmt: skip
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "--folds 2: small has 1 class folds; choose at most as many" in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_tuned_run_has_each_row_twice_with_the_same_seeds(tuned: Path, run_of_tuned: Path) -> None:
@@ -225,10 +303,10 @@ def test_a_study_made_with_other_settings_leaves_with_2(tuned: Path) -> None:
     assert "was made with loss.lambda = 0.1, this command has 0.2" in other.stderr
 
 
-@pytest.mark.slow
 def test_trials_that_fail_are_in_the_outcome_and_the_command_leaves_with_3(tmp_path: Path) -> None:
-    done = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "2", "--set", "training.learning_rate=1e30",
-                     "--out", tmp_path)  # fmt: skip
+    with in_this_process():
+        done = benchmark(*TWO_ROWS, "--variant", "dazle", "--trials", "2", "--set", "training.learning_rate=1e30",
+                         "--out", tmp_path)  # fmt: skip
     assert done.returncode == 3
     study = outcome(tmp_path)
     assert [trial.state for trial in study.trials] == ["failed", "failed"]
@@ -237,60 +315,83 @@ def test_trials_that_fail_are_in_the_outcome_and_the_command_leaves_with_3(tmp_p
     assert not list(tmp_path.rglob("*.svg"))
 
 
-SLOW = ("tune", "--variant", "dazle", "--dataset", "cub", "--source", "simulated", "--trials", "4", "--folds", "1",
-        "--pruner", "none")  # fmt: skip
+LONG = ("tune", "--variant", "dazle", "--dataset", "cub", "--source", "simulated", "--trials", "4", "--folds", "1",
+        "--workers", "1", "--set", "training.epochs=25")  # fmt: skip
+# The word of a journal for a trial that ended is its state; RUNNING is 0 and has no such entry.
+ENDED = b'"state":1,"values":['
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_killed_or_interrupted_it_continues(tmp_path: Path, number: signal.Signals) -> None:
+    """One trial has ended by then and the next runs. Meanwhile the same command is refused."""
     import psutil
 
     journal = tmp_path / "journal.log"
     with subprocess.Popen(
-        command(*SLOW, "--out", tmp_path), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        command(*LONG, "--out", tmp_path), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as tuner:
-        # Two trials run by then, of seven settings each.
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
-        children = [child.pid for child in psutil.Process(tuner.pid).children(recursive=True)]
+        wait_for(lambda: journal.exists() and b'"process"' in journal.read_bytes())
+        second = benchmark(*LONG, "--out", tmp_path)
+        wait_for(lambda: ENDED in journal.read_bytes() and _parameters(journal) >= 14)
+        children = psutil.Process(tuner.pid).children(recursive=True)
         tuner.send_signal(number)
         _, stderr = tuner.communicate(timeout=30)
+    assert second.returncode == 2
+    assert f"the study of dazle on cub is being tuned by process {tuner.pid} on " in second.stderr
+    assert second.stderr.count("\n") == 1
     if number == signal.SIGINT:
         assert tuner.returncode == 130
         assert b"interrupted; the same command continues" in stderr
         assert b"Traceback" not in stderr
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+        assert [trial.state for trial in outcome(tmp_path).trials].count("running") == 1
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    ended = [trial for trial in read_study(tmp_path) if trial.state.is_finished()]
     with journal.open("ab") as file:
         file.write(b'{"op_code":6,"worker_id":"kil')
-    again = benchmark(*SLOW, "--out", tmp_path)
+    with in_this_process(), without_figures():
+        again = benchmark(*LONG, "--out", tmp_path)
     assert again.returncode == 0, again.stderr
     study = outcome(tmp_path)
     dead = [trial for trial in study.trials if not trial.counts]
     assert study.budget == 4
-    assert dead
-    for trial in dead:
-        assert trial.why == "its worker died (killed, or out of memory); tried again"
-        assert any(other.counts and other.params == trial.params for other in study.trials)
+    assert len(dead) == 1
+    assert len(study.trials) == 5
+    assert dead[0].why == "`tune` ended while it ran; tried again"
+    assert dead[0].number not in [trial.number for trial in ended]
+    for trial in ended:
+        assert (study.trials[trial.number].params, study.trials[trial.number].value) == (trial.params, trial.value)
     counting = [tuple(trial.params.values()) for trial in study.trials if trial.counts]
+    assert tuple(dead[0].params.values()) in counting
     assert len(set(counting)) == 4
 
 
+def _parameters(journal: Path) -> int:
+    """Parameters of trials so far; a trial has seven."""
+    return journal.read_bytes().count(b'"param_name"')
+
+
+def read_study(out: Path) -> "list[optuna.trial.FrozenTrial]":
+    name = "dazle-benchmark/simulated/cub/dazle"
+    return optuna.load_study(study_name=name, storage=open_storage(None, out)).trials
+
+
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_by_the_others(tmp_path: Path) -> None:
+def test_a_killed_worker_costs_no_trial(tmp_path: Path) -> None:
     import psutil
 
     journal = tmp_path / "journal.log"
     with subprocess.Popen(
-        command(*SLOW, "--workers", "2", "--out", tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL,
+        command(*LONG, "--workers", "2", "--out", tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     ) as tuner:  # fmt: skip
-        wait_for(lambda: journal.exists() and journal.read_bytes().count(b'"param_name"') >= 14)
+        wait_for(lambda: journal.exists() and _parameters(journal) >= 14)
         children = psutil.Process(tuner.pid).children(recursive=True)
         worker = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))
         os.kill(worker.pid, signal.SIGKILL)
         assert tuner.wait(timeout=120) == 0
     study = outcome(tmp_path)
-    assert study.budget == 4
-    assert sum(not trial.counts for trial in study.trials) == 1
+    assert [trial.state for trial in study.trials] == ["complete"] * 4
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:

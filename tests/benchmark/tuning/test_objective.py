@@ -1,25 +1,26 @@
 """No image that reaches a trial is a test image, also on the real splits; its value is the honest protocol's."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 import torch
 
-from benchmark.cells.datasets import load_features
-from benchmark.tuning.objective import Objective, tuning_seed
-from benchmark.tuning.space import Space, search_space
+from benchmark.cells.matrix import Cell
+from benchmark.tuning.objective import PartialTrial, train_part, tuning_seed
 from dazle.config import Settings
 from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from dazle.features.feature_set import ClassFold, FeatureSet, Regions
 from dazle.features.splits import final_phase, validation_phase, without_test
 from dazle.streams import stream
-from dazle.training.fit import fit
+from dazle.training import train as training
+from dazle.training.dazle import Dazle
+from dazle.training.judge import Curve
 from reports.analysis.protocols import Honest
-from tests.benchmark.tuning.studies import dataset
+from tests.benchmark.tuning.studies import cell
 from tests.dazle.features.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -28,7 +29,6 @@ CPU = torch.device("cpu")
 QUICK = Settings().changed(
     {"training.epochs": 4, "training.batch_size": 8, "training.learning_rate": 0.05, "loss.test_margin": 0.0}
 )
-SPACE: Space = search_space(QUICK, {"training.batch_size"})
 
 
 class Watched(Regions):
@@ -52,14 +52,34 @@ class Watched(Regions):
         return super().read_norms(indices)
 
 
-def objective(features: FeatureSet, settings: Settings = QUICK, metric: str = "H", **changes: Any) -> Objective:
-    arguments: dict[str, Any] = {"folds": len(features.folds), "seeds": [tuning_seed(214, features.name, 0)]}
-    space = search_space(settings, {"training.batch_size"})
-    return Objective(features, settings, space, metric, device=CPU, **arguments | changes)
+@pytest.fixture
+def features(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FeatureSet:
+    """The small features, as those of the dataset of a trial; a parameter replaces them."""
+    features: FeatureSet = getattr(request, "param", small)()
+    monkeypatch.setattr("benchmark.tuning.objective.load_features", lambda name, file, memory: features)
+    return features
 
 
-def own_settings(settings: Settings = QUICK) -> optuna.trial.FixedTrial:
-    return optuna.trial.FixedTrial({key: settings.flat()[key] for key in SPACE})
+def cell_of(features: FeatureSet, settings: Settings = QUICK) -> Cell:
+    example = cell()
+    return replace(
+        example, settings=settings,
+        dataset=replace(example.dataset, name=features.name, fingerprint=features.fingerprint),
+    )  # fmt: skip
+
+
+def curves_of_parts(features: FeatureSet, settings: Settings = QUICK, repetitions: int = 1) -> list[Curve]:
+    parts = [(r, k) for r in range(repetitions) for k in range(1, len(features.folds) + 1)]
+    return [train_part(cell_of(features, settings), {}, *part, 0) for part in parts]
+
+
+def partial_trial(curves: list[Curve], metric: str = "H") -> PartialTrial:
+    return PartialTrial(metric, [(0, fold) for fold in range(1, len(curves) + 1)], curves)
+
+
+def curve(features: FeatureSet, fold: int, settings: Settings = QUICK, repetition: int = 0) -> Curve:
+    seed = tuning_seed(214, features.name, repetition)
+    return training.train(Dazle(), features, validation_phase(features, fold), settings, seed, CPU).curves[0]
 
 
 def real(folder: str) -> FeatureSet:
@@ -98,26 +118,35 @@ def test_the_validation_phase_is_the_same_without_the_test_split(fold: int) -> N
         assert np.array_equal(getattr(whole, name), getattr(without, name))
 
 
-def test_a_trial_reads_every_trainval_image_and_no_test_image() -> None:
-    features = small(regions=Watched(48), grid=(1, 1))
-    objective(features)(own_settings())
+@pytest.mark.parametrize("features", [lambda: small(regions=Watched(48), grid=(1, 1))], indirect=True)
+def test_a_trial_reads_every_trainval_image_and_no_test_image(features: FeatureSet) -> None:
+    curves_of_parts(features)
+    assert isinstance(features.regions, Watched)
     assert sorted(features.regions.images_read) == TRAINVAL.tolist()
 
 
 @pytest.mark.parametrize("folder", ["CUB", "SUN", "AWA2", "CUB127/xlsa17/data/CUB"])
-def test_no_index_that_reaches_a_trial_is_a_test_index_of_the_real_splits(folder: str) -> None:
+def test_no_index_that_reaches_a_trial_is_a_test_index_of_the_real_splits(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not (SHARED / folder).is_dir():
         pytest.skip(f"the real split files are not here: {SHARED / folder}")
     features = real(folder)
-    settings = QUICK.changed({"training.epochs": 1, "training.batch_size": 500})
-    trial_objective = objective(features, settings)
-    trial_objective(own_settings(settings))
+    phases = []
+    train = training.train
+
+    def watched(method: Any, reduced: FeatureSet, phase: Any, *arguments: Any) -> Any:
+        assert reduced.test_seen.size == reduced.test_unseen.size == 0
+        phases.extend([phase.train, phase.eval_seen, phase.eval_unseen])
+        return train(method, reduced, phase, *arguments)
+
+    monkeypatch.setattr(training, "train", watched)
+    monkeypatch.setattr("benchmark.tuning.objective.load_features", lambda name, file, memory: features)
+    curves_of_parts(features, QUICK.changed({"training.epochs": 1, "training.batch_size": 500}))
     tested = {*features.test_seen.tolist(), *features.test_unseen.tolist()}
-    phases = [
-        images for phase in trial_objective.phases for images in (phase.train, phase.eval_seen, phase.eval_unseen)
-    ]
-    images_read = features.regions.images_read
     assert isinstance(features.regions, Watched)
+    images_read = features.regions.images_read
+    assert len(phases) == 3 * len(features.folds)
     assert len(images_read) > 0.5 * len(features.trainval)
     assert not images_read & tested
     assert not set(np.concatenate(phases).tolist()) & tested
@@ -125,67 +154,54 @@ def test_no_index_that_reaches_a_trial_is_a_test_index_of_the_real_splits(folder
 
 
 @pytest.mark.parametrize("metric", ["H", "T1", "AUSUC"])
-def test_the_value_is_the_best_of_the_curve_averaged_over_folds(metric: str) -> None:
-    features = small()
-    trial = own_settings()
-    value = objective(features, metric=metric)(trial)
-    seed = tuning_seed(214, "small", 0)
-    curves = [fit(features, validation_phase(features, k), QUICK, seed, CPU).curve for k in (1, 2, 3)]
-    means = [np.mean([curve[epoch][metric] for curve in curves]) for epoch in range(4)]
+def test_the_value_is_the_best_of_the_curve_averaged_over_folds(features: FeatureSet, metric: str) -> None:
+    value, epoch = partial_trial(curves_of_parts(features), metric).best()
+    curves = [curve(features, fold) for fold in (1, 2, 3)]
+    means = [np.mean([curve[point][metric] for curve in curves]) for point in range(4)]
     assert value == pytest.approx(max(means))
     assert means[-1] < max(means)
-    assert trial.user_attrs["epoch"] == 1 + means.index(max(means))
+    assert epoch == 1 + means.index(max(means))
     if metric == "H":
-        assert trial.user_attrs["epoch"] == 1 + Honest().choose(curves, curves[0])
+        assert epoch == 1 + Honest().choose(curves, curves[0])
 
 
-def test_repetitions_are_averaged() -> None:
-    features = small()
-    seeds = [tuning_seed(214, "small", repetition) for repetition in (0, 1)]
-    both = objective(features, seeds=seeds)
-    curves = [fit(features, validation_phase(features, k), QUICK, seed, CPU).curve for seed in seeds for k in (1, 2, 3)]
-    best = max(np.mean([curve[epoch]["H"] for curve in curves]) for epoch in range(4))
-    assert both(own_settings()) == pytest.approx(best)
-    assert best > 0
-    assert both.points() == 2 * 3 * 4
+def test_repetitions_are_averaged(features: FeatureSet) -> None:
+    value, _ = partial_trial(curves_of_parts(features, repetitions=2)).best()
+    curves = [curve(features, fold, repetition=repetition) for repetition in (0, 1) for fold in (1, 2, 3)]
+    assert value == pytest.approx(max(np.mean([curve[point]["H"] for curve in curves]) for point in range(4)))
+    assert value > 0
 
 
-def test_what_a_trial_suggests_is_what_is_trained() -> None:
-    other = QUICK.changed({"training.learning_rate": 0.2})
-    features = small()
-    assert objective(features)(own_settings(other)) == objective(features, other)(own_settings(other))
-    assert objective(features)(own_settings(other)) != objective(features)(own_settings())
+def test_the_next_part_is_the_first_that_is_not_trained() -> None:
+    trial = PartialTrial("H", [(0, 1), (0, 2)])
+    assert trial.next_part == (0, 1)
+    trial.curves.append([])
+    assert trial.next_part == (0, 2)
+    trial.curves.append([])
+    assert trial.next_part is None
 
 
-def test_a_trial_is_pruned_and_says_where() -> None:
-    class Always(optuna.pruners.BasePruner):
-        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-            return len(trial.intermediate_values) == 5
-
-    study = optuna.create_study(direction="maximize", pruner=Always())
-    trial = study.ask()
-    with pytest.raises(optuna.TrialPruned, match="pruned on fold 2 after epoch 1"):
-        objective(small())(trial)
-    assert list(study.trials[0].intermediate_values) == [1, 2, 3, 4, 5]
+def test_what_a_trial_suggests_is_what_is_trained(features: FeatureSet) -> None:
+    other = {"training.learning_rate": 0.2}
+    trained = train_part(cell_of(features), other, 0, 2, 0)
+    assert trained == curve(features, 2, QUICK.changed(other))
+    assert trained != curve(features, 2)
 
 
-def test_trials_of_other_batch_sizes_report_at_the_same_points() -> None:
-    """A curve with a point every so many steps has more of them with smaller batches."""
-    settings = QUICK.changed({"training.evaluate_every": 1})
-    space = search_space(settings, set(SPACE))
-    study = optuna.create_study(direction="maximize")
-    steps = []
-    for size in (16, 8):
-        study.enqueue_trial({"training.batch_size": size})
-        trial = study.ask()
-        trial_objective = Objective(small(), settings, space, "H", 3, [tuning_seed(1, "small", 0)], CPU)
-        trial_objective(trial)
-        steps.append(max(study.trials[-1].intermediate_values))
-        assert steps[-1] == trial_objective.points()
-    assert steps[0] == steps[1]
+def test_folds_of_other_lengths_are_compared_at_the_same_fraction_of_the_schedule() -> None:
+    long = [{"fraction": i / 4, "epoch": float(i), "H": h} for i, h in enumerate([1.0, 2.0, 9.0, 3.0, 4.0])]
+    short = [{"fraction": i / 2, "epoch": float(i), "H": h} for i, h in enumerate([1.0, 5.0, 4.0])]
+    assert partial_trial([long, short]).best() == (7.0, 2.0)
 
 
-def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ValueError, match="H does not exist in validation"):
+        partial_trial([[{"fraction": 1.0, "epoch": 1.0, "H": None}]]).best()
+
+
+def test_tuning_and_cells_have_no_random_stream_in_common(
+    features: FeatureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every stream that is opened while a trial and while a cell of the same base seed and repetition are trained."""
     opened: dict[str, set[int]] = {}
 
@@ -197,14 +213,14 @@ def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.Mo
 
         return opening
 
-    features = small()
     phase = validation_phase(features, 1)
     settings = QUICK.changed({"model.semantics": "random"})
     names = ("dazle.training.fit.stream", "dazle.method.model.stream", "dazle.method.semantics.stream")
     for kind, work in (
-        ("tuning", lambda: objective(features, settings)(own_settings())),
-        ("cells", lambda: [fit(features, phase, settings, (214, "small", seed), CPU) for seed in range(6)]),
-    ):
+        ("tuning", lambda: curves_of_parts(features, settings)),
+        ("cells", lambda: [training.train(Dazle(), features, phase, settings, (214, "small", seed), CPU)
+                           for seed in range(6)]),
+    ):  # fmt: skip
         for name in names:
             monkeypatch.setattr(name, recording(kind))
         work()
@@ -213,13 +229,22 @@ def test_tuning_and_cells_have_no_random_stream_in_common(monkeypatch: pytest.Mo
     assert not opened["tuning"] & opened["cells"]
 
 
-def test_an_unknown_fold_is_refused() -> None:
+@pytest.mark.parametrize(
+    "features", [lambda: small(folds=(ClassFold(np.array([0, 1]), np.array([2])),))], indirect=True
+)
+def test_an_unknown_fold_is_refused(features: FeatureSet) -> None:
     with pytest.raises(InputError, match="fold 2: small has folds 1 to 1"):
-        objective(small(folds=(ClassFold(np.array([0, 1]), np.array([2])),)), folds=2)
+        train_part(cell_of(features), {}, 0, 2, 0)
+
+
+def test_features_that_changed_during_the_study_are_refused(features: FeatureSet) -> None:
+    changed = cell_of(replace(features, fingerprint="1" * 64))
+    with pytest.raises(RuntimeError, match="the features of small changed during the study; use a new --out"):
+        train_part(changed, {}, 0, 1, 0)
 
 
 def test_simulated_features_serve() -> None:
-    data = dataset()
-    settings = data.settings.changed({"training.epochs": 1})
-    trial = own_settings(settings)
-    assert 0 <= objective(load_features(data.name, None, 0), settings, folds=1)(trial) <= 100
+    example = cell(overrides={"training.epochs": 1})
+    points = train_part(example, {"loss.lambda": 0.2}, 0, 1, 0)
+    assert len(points) == 1
+    assert 0 <= points[0]["H"] <= 100

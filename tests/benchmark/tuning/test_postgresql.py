@@ -1,4 +1,4 @@
-"""Two workers share a study in a real PostgreSQL server, which the test starts."""
+"""A study in a real PostgreSQL server, which the test starts."""
 
 import os
 import pwd
@@ -7,23 +7,15 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import optuna
 import pytest
 
-from benchmark.tuning.outcome import make_outcome
-from benchmark.tuning.storage import open_storage
-from benchmark.tuning.study import open_study
-from benchmark.tuning.worker import TuningJob, Worker
-from tests.benchmark.tuning.studies import spec
+from tests.benchmark.tuning.studies import tune_study
 
-FORK = get_context("fork")
-SPEC = spec(training__epochs=1)
 # In the folder of Debian's package, which is not on the path.
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-TRIALS = 8
 
 
 @pytest.fixture
@@ -66,24 +58,23 @@ def run(*words: str | Path) -> None:
     subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def test_two_workers_share_a_study_in_postgresql(database: str, tmp_path: Path) -> None:
-    """As on two machines: nothing is shared but the database, which is empty when both open it."""
-    workers = [FORK.Process(target=_tune, args=(tmp_path / name, database)) for name in ("one", "two")]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    outcome = make_outcome(SPEC, optuna.load_study(study_name=SPEC.name, storage=database).trials)
-    assert outcome.budget == TRIALS
-    assert [trial.state for trial in outcome.trials] == ["complete"] * TRIALS
+@pytest.mark.slow
+def test_a_study_runs_in_postgresql_and_goes_on_after_an_interrupt(database: str, tmp_path: Path) -> None:
+    values = iter([10.0, 20.0])
+
+    def interrupted(params: dict[str, Any], repetition: int, fold: int) -> float:
+        value = next(values, None)
+        if value is None:
+            raise KeyboardInterrupt
+        return value
+
+    with pytest.raises(KeyboardInterrupt):
+        tune_study(tmp_path, 5, interrupted, storage=database)
+    outcome = tune_study(tmp_path, 5, storage=database)
+    assert outcome.budget == 5
+    assert [trial.value for trial in outcome.trials] == [10.0, 20.0, None, 50.0, 50.0, 50.0]
+    assert [trial.counts for trial in outcome.trials] == [True, True, False, True, True, True]
+    assert outcome.trials[2].params == outcome.trials[3].params
     assert sum(trial.default for trial in outcome.trials) == 1
-    assert len({tuple(trial.params.values()) for trial in outcome.trials}) == TRIALS
-    trials = optuna.load_study(study_name=SPEC.name, storage=database).trials
-    assert len({trial.user_attrs["worker"] for trial in trials}) == 2
-    assert not list(tmp_path.rglob("journal.log"))
-
-
-def _tune(out: Path, url: str) -> None:
-    open_study(SPEC, open_storage(url, out))
-    Worker(TuningJob(SPEC, TRIALS, url, out, 2**30)).run()
+    assert len({tuple(trial.params.values()) for trial in outcome.trials}) == 5
+    assert not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ def test_nothing_left_to_tune_is_refused() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_rows_own_setting_is_in_every_range_and_both_ends_are_valid(variant: str, name: str) -> None:
     changes = VARIANTS[variant].changes
-    for settings in (Settings.preset(name).changed(changes), cell("dazle", name).dataset.settings.changed(changes)):
+    for settings in (Settings.preset(name).changed(changes), cell("dazle", name).settings.changed(changes)):
         space = search_space(settings, changes.keys())
         assert space
         for key, limits in space.items():

@@ -2,37 +2,31 @@
 
 from pathlib import Path
 
-import optuna
 import pytest
 
 from benchmark.tuning.storage import JournalLock, open_storage, repair
 from benchmark.tuning.study import open_study
 from dazle.errors import InputError
-from tests.benchmark.tuning.studies import spec, worker
+from tests.benchmark.tuning.studies import read_trials, spec, tune_study
 
 
 def journal(out: Path) -> Path:
     """The journal of a study of three trials."""
-    open_study(spec(), open_storage(None, out))
-    worker(out, 3).run()
+    tune_study(out, 3)
     return out / "journal.log"
-
-
-def trials(out: Path) -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=spec().name, storage=open_storage(None, out)).trials
 
 
 def test_a_journal_cut_at_any_byte_of_its_last_lines_opens_again(tmp_path: Path) -> None:
     path = journal(tmp_path / "whole")
     whole = path.read_bytes()
-    last_lines = whole.rstrip(b"\n").rfind(b"\n", 0, len(whole) - 400) + 1
+    last_lines = whole.rstrip(b"\n").rfind(b"\n", 0, len(whole) - 200) + 1
     out = tmp_path / "cut"
     out.mkdir()
     for cut in range(last_lines, len(whole) + 1):
         for old in out.iterdir():
             old.unlink()
         (out / "journal.log").write_bytes(whole[:cut])
-        assert len(trials(out)) == 3
+        assert len(read_trials(out)) == 3
         repaired = (out / "journal.log").read_bytes()
         assert repaired == whole[: whole.rfind(b"\n", 0, cut) + 1]
         copies = [copy.read_bytes() for copy in out.glob("journal.log.torn-*")]
@@ -43,18 +37,18 @@ def test_a_study_goes_on_after_a_torn_line(tmp_path: Path) -> None:
     path = journal(tmp_path)
     with path.open("ab") as file:
         file.write(b'{"op_code":5,"worker_id":"killed-1","trial_')
-    worker(tmp_path, 5).run()
-    assert [trial.value for trial in trials(tmp_path)] == [50.0] * 5
+    tune_study(tmp_path, 5)
+    assert [trial.value for trial in read_trials(tmp_path)] == [50.0] * 5
 
 
-def test_a_line_torn_while_another_worker_has_the_journal_open_is_cut_before_it_appends(tmp_path: Path) -> None:
+def test_a_line_torn_while_another_process_has_the_journal_open_is_cut_before_it_appends(tmp_path: Path) -> None:
     """Otherwise the torn line and the next would be one, and the journal could not be read again."""
     path = journal(tmp_path)
-    other = worker(tmp_path, 4)
+    study = open_study(spec(), open_storage(None, tmp_path))
     with path.open("ab") as file:
         file.write(b'{"op_code":5,"wor')
-    other.run()
-    assert len(trials(tmp_path)) == 4
+    study.ask()
+    assert len(read_trials(tmp_path)) == 4
     assert len(list(tmp_path.glob("journal.log.torn-*"))) == 1
 
 
@@ -63,7 +57,7 @@ def test_a_last_line_that_is_no_entry_is_cut_too(tmp_path: Path, ending: bytes) 
     path = journal(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole + ending)
-    assert len(trials(tmp_path)) == 3
+    assert len(read_trials(tmp_path)) == 3
     assert path.read_bytes() == whole
 
 
@@ -89,11 +83,25 @@ def test_a_lock_whose_holder_died_is_free(tmp_path: Path) -> None:
     """Optuna's own lock is a file that stays behind, for half a minute."""
     import multiprocessing
 
-    holder = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
+    holder = multiprocessing.get_context("fork").Process(target=_hold_and_die, args=(tmp_path,))
     holder.start()
     holder.join()
     assert holder.exitcode == -9
     assert JournalLock(tmp_path / "journal.log").acquire()
+
+
+def test_a_journal_is_not_cut_while_another_process_appends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.tuning.storage.JOURNAL_SECONDS", 0.2)
+    path = journal(tmp_path)
+    lock = JournalLock(path)
+    lock.acquire()
+    with path.open("ab") as file:
+        file.write(b'{"op_code":5,"wor')
+    appending = path.read_bytes()
+    with pytest.raises(InputError, match=r"journal\.log is locked by another process"):
+        open_storage(None, tmp_path)
+    assert path.read_bytes() == appending
+    lock.release()
 
 
 def _hold_and_die(folder: Path) -> None:
