@@ -22,7 +22,7 @@ from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run import runner
 from benchmark.run.plan import RunOptions, plan
-from dazle.datasets import simulated
+from dazle.config import SIMULATED_SCHEDULES
 from dazle.errors import InputError
 from dazle.features.feature_file import write
 from tests.benchmark.example_run import make_run, record, run_options
@@ -120,8 +120,7 @@ def edit_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_preset(monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = simulated.simulated_settings
-    monkeypatch.setattr(simulated, "simulated_settings", lambda name: preset(name).changed({"training.momentum": 0.5}))
+    monkeypatch.setitem(SIMULATED_SCHEDULES, "cub", SIMULATED_SCHEDULES["cub"] | {"training.momentum": 0.5})
 
 
 @pytest.mark.parametrize(

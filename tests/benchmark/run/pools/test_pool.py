@@ -5,57 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from benchmark.run.jobs import RETRIES, Jobs
-from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied, WorkerLost
+from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied
 from benchmark.run.pools.processes import Processes
-
-
-class Threads:
-    """A pool of threads: the smallest that keeps the contract. A killed job is given up, its thread is not."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers, self.executor = workers, ThreadPoolExecutor(workers)
-        self.starts: dict[Future[Any], float] = {}
-        self.lost = 0  # so many jobs lose their machine
-
-    def submit(self, job: Job) -> Future[Any]:
-        future: Future[Any] = Future()
-
-        def call() -> None:
-            self.starts[future] = time.monotonic()
-            if self.lost:
-                self.lost -= 1
-                return future.set_exception(WorkerLost("the machine went away"))
-            try:
-                value = job.function(*job.arguments)
-            except Exception as error:
-                if not future.done():
-                    future.set_exception(JobError(f"Traceback: {type(error).__name__}: {error}"))
-            else:
-                if not future.done():
-                    future.set_result(value)
-            return None
-
-        self.executor.submit(call)
-        return future
-
-    def started(self, future: Future[Any]) -> float | None:
-        return self.starts.get(future)
-
-    def kill(self, future: Future[Any]) -> None:
-        if not future.done():
-            future.set_exception(WorkerDied("killed"))
-
-    def slots(self) -> int:
-        return self.workers
-
-    def close(self) -> None:
-        self.executor.shutdown(wait=False, cancel_futures=True)
+from tests.benchmark.thread_pool import Threads
 
 
 @pytest.fixture(params=[Processes, Threads])
