@@ -72,3 +72,11 @@ def train_here(out: Path, cells: Sequence[Cell], workers: int = 1, memory: int =
     jobs = CellJobs(out, Threads(workers), memory, **options)
     records = {ended.cell.id: ended.record for ended in jobs.run(shared_trainings(cells)) if ended and ended.record}
     return [records[cell.id] for cell in cells]
+
+
+def weights(path: Path) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The metadata and the tensors of a saved model; a file has its metadata in any order."""
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        return file.metadata(), {name: file.get_tensor(name).tobytes() for name in sorted(file.keys())}

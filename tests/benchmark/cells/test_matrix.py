@@ -42,7 +42,9 @@ def test_every_field_of_the_conditions_is_tried_above() -> None:
     assert {name for change in CHANGES for name in change} == {field.name for field in fields(Conditions)}
 
 
-def test_features_semantics_seed_and_revision_of_the_method_are_in_the_id(cub: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_semantics_seed_and_revision_of_the_method_are_in_the_id(
+    cub: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = {
         one(cub).id,
         one(replace(cub, fingerprint="other")).id,

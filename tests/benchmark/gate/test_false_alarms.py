@@ -13,8 +13,8 @@ from benchmark.gate.candidate import read_candidate
 from benchmark.gate.check import check
 from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code
 from benchmark.machine import default_workers
-from benchmark.run.plan import RunOptions, plan
 from benchmark.run.cell_jobs import CellJobs
+from benchmark.run.plan import RunOptions, plan
 from benchmark.run.pools.processes import Processes, prepare_training
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
