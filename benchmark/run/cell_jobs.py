@@ -127,7 +127,7 @@ class CellJobs:
             yield Ended(cell, record)
 
     def _write(self, cell: Cell, result: TrainedCell) -> Record:
-        """The record as it stands on the disk; one that cannot be written is returned as failed, to be shown.
+        """The record as it stands on the disk; one that cannot be written is returned as failed, with the first reason.
 
         The cell then counts as missing, and the next run begins with it.
         """
@@ -136,7 +136,8 @@ class CellJobs:
                 write_atomic(model_path(self.out, cell.id), result.model)
             write_record(record_path(self.out, cell.id), result.record)
         except OSError as error:
-            return failed_record(cell, f"the record could not be written: {error!r}", result.record.seconds)
+            reason = result.record.error or f"the record could not be written: {error!r}"
+            return failed_record(cell, reason, result.record.seconds)
         return result.record
 
     def _release_all(self) -> None:

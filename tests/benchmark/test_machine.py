@@ -1,13 +1,11 @@
 """The environment in a record. On a CPU nothing of CUDA is called: it would be initialised in every worker."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from benchmark import machine
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.train import Job, failed_record, run_cells
+from benchmark.run.train import TrainOptions, failed_record, train_cells
 
 
 class CudaWasUsedError(Exception):
@@ -32,13 +30,15 @@ def cuda_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_a_cell_on_the_cpu_uses_no_function_of_cuda(cuda_calls: list[str], tmp_path: Path) -> None:
+def test_a_cell_on_the_cpu_uses_no_function_of_cuda(cuda_calls: list[str]) -> None:
     options = RunOptions(
         "smoke", variants=["uniform"], datasets=["cub"], seeds=1, source="simulated", device="cpu",
         overrides={"training.epochs": 1},
     )  # fmt: skip
     [cell] = plan(options).cells
-    [record] = run_cells([cell], Job(tmp_path, None, 2**30, save_model=True))
+    [trained] = train_cells([cell], TrainOptions(None, 2**30, save_model=True))
+    record = trained.record
+    assert trained.model is not None
     assert record.status == "done", record.error
     assert record.environment["device"] is None
     assert failed_record(cell, "a reason", 1.0).environment["device"] is None

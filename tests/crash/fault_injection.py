@@ -11,7 +11,6 @@ import resource
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -20,17 +19,18 @@ from typing import Any
 import psutil
 
 from benchmark.cells import manifest
-from benchmark.run import pools as executors
-from benchmark.run import train as cells
+from benchmark.cells.matrix import Cell
+from benchmark.run import cell_jobs
+from benchmark.run import train as training
 
-train, clock_readings = cells._train, count(1)
+train, clock_readings = training._train, count(1)
 
 
-def train_with_faults(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[str, Any]]:
-    names = {cell.variant.name for cell in group}
+def train_with_faults(cells: Sequence[Cell], options: training.TrainOptions) -> Any:
+    names = {cell.variant.name for cell in cells}
     if "TRAININGS" in os.environ:
         handle = os.open(os.environ["TRAININGS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(handle, "".join(f"{cell.id}\n" for cell in group).encode())
+        os.write(handle, "".join(f"{cell.id}\n" for cell in cells).encode())
         os.close(handle)
     time.sleep(float(os.environ.get("SLOW", 0)))
     if os.environ.get("KILLED") in names:
@@ -39,7 +39,7 @@ def train_with_faults(group: Sequence[cells.Cell], job: cells.Job) -> list[dict[
         exceed_memory_limit()
     while os.environ.get("HANG") in names:
         time.sleep(1)
-    return train(group, job)
+    return train(cells, options)
 
 
 def exceed_memory_limit() -> None:
@@ -60,16 +60,16 @@ class BackwardClock(datetime):
 def no_lock(out: Any, cell_id: str) -> Any:
     path = out / f"{cell_id}.unlocked"
     path.touch()
-    return nullcontext(SimpleNamespace(lock_file=path))
+    return SimpleNamespace(lock_file=path, acquire=lambda: None, release=lambda: None)
 
 
-cells._train = train_with_faults
+training._train = train_with_faults
 if "NO_LOCKS" in os.environ:
-    executors.cell_lock = no_lock
+    cell_jobs.cell_lock = no_lock
 if "CLOCK" in os.environ:
     start = datetime.now(UTC).timestamp()
     time.time = lambda: start - 3600 * next(clock_readings)
-    cells.datetime = manifest.datetime = BackwardClock
+    training.datetime = manifest.datetime = BackwardClock
 
 if __name__ == "__main__":
     from benchmark.cli.main import main

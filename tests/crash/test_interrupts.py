@@ -45,7 +45,7 @@ def test_interrupted_at_any_moment_leaves_130_and_no_process(undisturbed: Path, 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("GREEDY", "MemoryError"), ("KILLED", "the worker died without a word (killed, or out of memory")],
+    [("GREEDY", "MemoryError"), ("KILLED", "the worker died (killed, or out of memory)")],
 )
 def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
     undisturbed: Path, tmp_path: Path, fault: str, reason: str
@@ -63,6 +63,23 @@ def test_a_worker_without_memory_fails_its_cells_by_name_and_the_rest_goes_on(
     code, stderr = finish(*SUITE, "--retry-failed", "--out", out)
     assert code == 0, stderr
     assert_equal(out, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_hung_cell_is_killed_recorded_by_name_and_the_rest_goes_on(tmp_path: Path) -> None:
+    out, started = tmp_path / "out", time.monotonic()
+    code, stderr = finish(*SUITE, "--seeds", "1", "--workers", "1", "--timeout", "15", "--out", out, HANG="uniform")
+    assert code == 3, stderr
+    assert "FAILED uniform on cub, seed 0: did not end within 15 s" in stderr
+    folder = OutputFolder.read(out)
+    states = {entry.variant: folder.states[entry.id] for entry in folder.manifest.cells}
+    assert {name: state.status for name, state in states.items()} == {
+        "dazle": "done", "uniform": "failed", "dense-gated-uncalibrated": "done"
+    }  # fmt: skip
+    hung = states["uniform"].record
+    assert hung is not None
+    assert 15 < hung.seconds < time.monotonic() - started
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(out) in " ".join(one.info["cmdline"] or ())]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def open_at(file: Path, location: str) -> FeatureSet:
 @pytest.mark.parametrize("location", ["file", "memory"])
 def test_loader(benchmark: Benchmark, file: Path, location: str) -> None:
     features = open_at(file, location)
-    reader = RegionReader(features, features.trainval, True, torch.float32, torch.device("cpu"))
+    reader = RegionReader(features.regions, features.trainval, True, torch.float32, torch.device("cpu"))
     batches = list(index_batches(features.labels[features.trainval], BATCHES, BATCH, False, seed=0))
 
     def epoch() -> list[tuple[np.ndarray, float]]:

@@ -15,6 +15,7 @@ from ablations.variants import VARIANTS
 from benchmark.cells import folder as folder_module
 from benchmark.cells.folder import OutputFolder, record_path
 from benchmark.cells.manifest import Manifest, make_manifest, read_manifest
+from benchmark.cells.matrix import identity_hash
 from benchmark.cells.records import Record
 from benchmark.cli.main import main
 from benchmark.gate.accepted import write_accepted
@@ -22,10 +23,11 @@ from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run import runner
 from benchmark.run.plan import RunOptions, plan
-from dazle.datasets import simulated
+from dazle.config import SIMULATED_SCHEDULES
 from dazle.errors import InputError
 from dazle.features.feature_file import write
 from tests.benchmark.example_run import make_run, record, run_options
+from tests.command_line import benchmark
 from tests.dazle.features.small_features import small
 
 VALUES = {"dazle": [70.0, 71.0], "uniform": [30.0, 31.0]}
@@ -120,8 +122,7 @@ def edit_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_preset(monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = simulated.simulated_settings
-    monkeypatch.setattr(simulated, "simulated_settings", lambda name: preset(name).changed({"training.momentum": 0.5}))
+    monkeypatch.setitem(SIMULATED_SCHEDULES, "cub", SIMULATED_SCHEDULES["cub"] | {"training.momentum": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,47 @@ def test_a_run_with_changed_settings_is_refused_in_one_line_and_the_folder_stays
     assert capsys.readouterr().err == f"error: {out} {message}\n"
     assert files(out) == before
     assert write_report(OutputFolder.read(out)).is_file()
+
+
+def make_old(out: Path) -> Path:
+    """The folder as package 0.3.0 would have left it: its version in the identity, records without a method."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    for entry in manifest["cells"]:
+        path = record_path(out, entry["id"])
+        content = json.loads(path.read_text())
+        identity = content["identity"]
+        del identity["revision"], content["method"]
+        identity |= {"identity": 1, "package": "0.3.0"}
+        content |= {"id": identity_hash(identity), "side_by_side": 3}
+        record_path(out, content["id"]).write_text(json.dumps(content))
+        path.unlink()
+        entry["id"] = content["id"]
+    (out / "manifest.json").write_text(json.dumps(manifest | {"package": "0.3.0"}))
+    return out
+
+
+def test_a_folder_of_package_0_3_0_is_read_and_a_run_that_would_continue_it_is_refused(tmp_path: Path) -> None:
+    new, out = make_run(tmp_path / "new", VALUES), make_old(make_run(tmp_path / "old", VALUES))
+    status = benchmark("status", out)
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "4 of 4 cells done" in status.stdout
+    assert {state.record.side_by_side for state in OutputFolder.read(out).states.values() if state.record} == {3}
+    frames = [OutputFolder.read(path).frame() for path in (new, out)]
+    assert frames[1]["method"].tolist() == ["dazle"] * 4
+    assert frames[0]["test"].tolist() == frames[1]["test"].tolist()
+    for path in (new, out):
+        assert benchmark("report", path).returncode == 0
+    assert (out / "results.csv").read_text() == (new / "results.csv").read_text()
+    before = files(out)
+    rows = ",".join(VALUES)
+    again = benchmark(
+        "run", "--suite", "smoke", "--variants", rows, "--seeds", "2", "--source", "simulated", "--out", out
+    )
+    assert again.returncode == 2
+    assert again.stderr == (
+        f"error: {out} holds cells of package 0.3.0, which this version reads but cannot continue; choose another --out\n"
+    )
+    assert files(out) == before
 
 
 def test_a_run_with_other_semantic_vectors_is_refused_and_names_them(tmp_path: Path) -> None:

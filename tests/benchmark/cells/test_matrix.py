@@ -8,6 +8,7 @@ from ablations.variants import find
 from benchmark.cells.datasets import resolve
 from benchmark.cells.matrix import Cell, Conditions, Dataset, expand
 from dazle.errors import InputError
+from dazle.training.dazle import Dazle
 
 CONDITIONS = Conditions({}, base_seed=214, folds=1, validation=True, threads=1, device="cpu")
 
@@ -41,7 +42,9 @@ def test_every_field_of_the_conditions_is_tried_above() -> None:
     assert {name for change in CHANGES for name in change} == {field.name for field in fields(Conditions)}
 
 
-def test_features_semantics_seed_and_version_are_in_the_id(cub: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_semantics_seed_and_revision_of_the_method_are_in_the_id(
+    cub: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = {
         one(cub).id,
         one(replace(cub, fingerprint="other")).id,
@@ -49,7 +52,9 @@ def test_features_semantics_seed_and_version_are_in_the_id(cub: Dataset, monkeyp
         expand([find("dazle")], [cub], 2, CONDITIONS)[1].id,
         one(cub, "uniform").id,
     }
-    monkeypatch.setattr("benchmark.cells.matrix.__version__", "99")
+    monkeypatch.setattr("benchmark.__version__", "99")
+    assert one(cub).id in ids
+    monkeypatch.setattr(Dazle, "revision", Dazle.revision + 1)
     assert len(ids | {one(cub).id}) == 6
 
 

@@ -16,7 +16,6 @@ from benchmark.cells.folder import model_path, record_path
 from benchmark.cells.manifest import make_manifest, manifest_path, read_manifest, write_manifest
 from benchmark.cells.matrix import Conditions, expand, identity_hash
 from benchmark.reporting.attention import AttentionOptions, attention_picture, image_index
-from benchmark.run.train import Job, run_cells
 from dazle.config import Settings
 from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
@@ -24,6 +23,7 @@ from dazle.features.splits import final_phase
 from dazle.method import reference
 from reports.figures import attention as drawing
 from reports.figures.style import Picture
+from tests.benchmark.example_run import train_here
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     conditions = Conditions({"training.epochs": 2}, 214, 1, False, torch.get_num_threads(), "cpu")
     cells = expand(rows, datasets, 1, conditions)
     write_manifest(out, make_manifest("smoke", cells, conditions, []))
-    for cell in cells:
-        assert run_cells([cell], Job(out, None, 0, True))[0].status == "done"
+    assert {record.status for record in train_here(out, cells, save_models=True)} == {"done"}
     return out
 
 

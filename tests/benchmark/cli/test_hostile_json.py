@@ -18,10 +18,8 @@ from benchmark.gate.accepted import read_accepted, write_accepted
 from benchmark.gate.candidate import read_candidate
 from benchmark.reporting.report import write_report
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.pools import work_on
-from benchmark.run.train import Job
 from dazle.errors import InputError
-from tests.benchmark.example_run import read_run
+from tests.benchmark.example_run import read_run, train_here
 from tests.mutations import HOSTILE, damaged, mistaken
 
 FUZZED = settings(suppress_health_check=list(HealthCheck))
@@ -37,8 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_plan = plan(options)
     manifest = make_manifest("smoke", run_plan.cells, run_plan.conditions, ["a note"])
     OutputFolder.start(out, manifest, run_plan.cells)
-    [record] = work_on(run_plan.cells[:1], Job(out, None, 2**30, save_model=False))
-    assert record is not None
+    [record] = train_here(out, run_plan.cells)
     assert record.status == "done"
     return out
 

@@ -33,7 +33,6 @@ def test_help_of_run_has_each_option_with_its_placeholder_choices_and_default() 
     words = " ".join(text.split())
     assert "--seeds N Number of repetitions of each variant. [default: as in the suite]" in words
     assert "--source auto|real|simulated Source of the features" in words
-    assert "--together N Number of seeds trained in one step. [default: chosen for speed]" in words
     assert "--validation / --no-validation" in words
     assert "--fail-fast Stop at the first cell that fails." in words
 

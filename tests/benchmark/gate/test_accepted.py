@@ -44,7 +44,7 @@ def test_the_basis_is_the_identity_without_the_tolerated_keys(file: Path, tmp_pa
     record = read_record(next((tmp_path / "out" / "cells").glob("*.json")))
     accepted = read_accepted(file)
     row = next(row for row in accepted.rows if row.variant == record.variant)
-    others = {"package", "base_seed", "seed", "threads", "device", "settings"}
+    others = {"revision", "base_seed", "seed", "threads", "device", "settings"}
     basis = {name: value for name, value in record.identity.items() if name not in others}
     assert accepted.basis(row) == basis | record.identity["settings"]
 

@@ -1,5 +1,6 @@
 """Seed noise is no regression: `smoke` under other base seeds, again and again, against the accepted results."""
 
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
@@ -12,24 +13,24 @@ from benchmark.gate.candidate import read_candidate
 from benchmark.gate.check import check
 from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code
 from benchmark.machine import default_workers
+from benchmark.run.cell_jobs import CellJobs
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.pools import Processes
-from benchmark.run.runner import make_job
+from benchmark.run.pools.processes import Processes, prepare_training
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
 RUNS = 20
 
 
 def train_smoke(folder: Path, base_seeds: range) -> list[Path]:
-    """One output folder a base seed, all cells by one pool of workers."""
-    work = []
+    """One output folder a base seed."""
+    workers = default_workers("cpu", 1)
     for base_seed in base_seeds:
         options = RunOptions("smoke", source="simulated", base_seed=base_seed, out=folder / str(base_seed))
         planned = plan(options)
         write_manifest(planned.out, make_manifest("smoke", planned.cells, planned.conditions, planned.notes))
-        work += [([cell], make_job(cell, options, planned)) for cell in planned.cells]
-    for ended in Processes(default_workers("cpu", 1), 1).run(work):
-        assert ended is None or (ended.record and ended.record.status == "done")
+        jobs = CellJobs(planned.out, Processes(workers, partial(prepare_training, 1)), planned.memory // workers)
+        for ended in jobs.run([(cell,) for cell in planned.cells]):
+            assert ended is None or (ended.record and ended.record.status == "done")
     return [folder / str(base_seed) for base_seed in base_seeds]
 
 

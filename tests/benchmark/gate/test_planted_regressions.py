@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmark.run.side_by_side import groups
 
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import make_manifest, write_manifest
@@ -19,10 +18,8 @@ from benchmark.gate.accepted import read_accepted
 from benchmark.gate.candidate import read_candidate
 from benchmark.gate.verdicts import compare_rows, exit_code
 from benchmark.run.plan import RunOptions, plan
-from benchmark.run.runner import make_job
-from benchmark.run.train import run_cells
-from dazle.method import attention, losses
-from dazle.training import fit as training
+from dazle.method import attention, losses, semantics
+from tests.benchmark.example_run import train_here
 from tests.dazle.features.small_features import TEST_SEEN, TEST_UNSEEN, TRAINVAL, small
 
 ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "ablations-simulated.json"
@@ -30,27 +27,21 @@ ACCEPTED = Path(__file__).resolve().parents[3] / "benchmark" / "accepted" / "abl
 
 def flipped_sign(patch: pytest.MonkeyPatch) -> None:
     right = losses.self_calibration
-    patch.setattr(losses, "self_calibration", lambda *given: tuple(-part for part in right(*given)))
+    patch.setattr(losses, "self_calibration", lambda *arguments: -right(*arguments))
 
 
 def wrong_axis(patch: pytest.MonkeyPatch) -> None:
-    def over_attributes(products: torch.Tensor, sizes: attention.Sizes) -> tuple[torch.Tensor, ...]:
-        logits, values = torch.split(products, [sizes[0], sum(sizes[1:])], dim=2)
-        alpha = logits.softmax(dim=2)
-        values = values.view(*values.shape[:2], len(sizes) - 1, sizes[-1])
-        return alpha, *(alpha[:, :, None] * values).sum(dim=1).unbind(1)
-
-    patch.setitem(attention.REGION_SUMS, "dense", over_attributes)
+    patch.setitem(attention.REGION_WEIGHTS, "dense", lambda logits: logits.softmax(dim=2))
 
 
 def shuffled_semantics(patch: pytest.MonkeyPatch) -> None:
-    right = training.initial_semantics
+    right = semantics.initial_semantics
 
-    def shuffled(*given) -> torch.Tensor:
-        rows = right(*given)
+    def shuffled(*arguments) -> torch.Tensor:
+        rows = right(*arguments)
         return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
 
-    patch.setattr(training, "initial_semantics", shuffled)
+    patch.setattr(semantics, "initial_semantics", shuffled)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +64,7 @@ def test_a_planted_fault_is_named_and_nothing_else(
     options = RunOptions("ablations", (concerned, untouched), ("cub",), source="simulated", out=tmp_path / "out")
     planned = plan(options)
     write_manifest(planned.out, make_manifest("ablations", planned.cells, planned.conditions, []))
-    for group in groups(planned.cells, workers=1):
-        assert {record.status for record in run_cells(group, make_job(group[0], options, planned))} == {"done"}
+    assert {record.status for record in train_here(planned.out, planned.cells)} == {"done"}
     candidate = read_candidate(OutputFolder.read(planned.out))
     verdicts = compare_rows(read_accepted(ACCEPTED), candidate, only_present=True)
     print([(verdict.variant, verdict.word, verdict.difference, verdict.p) for verdict in verdicts])

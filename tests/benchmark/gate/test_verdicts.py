@@ -10,6 +10,7 @@ from scipy import stats
 from benchmark.gate.accepted import AcceptedResults, Metric
 from benchmark.gate.candidate import Candidate, read_candidate
 from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code, p_worse, tolerated_differences
+from dazle.training.dazle import Dazle
 from reports.analysis.statistics import holm
 from tests.benchmark.example_run import ENVIRONMENT, read_run
 
@@ -202,14 +203,23 @@ def test_threads_and_surroundings_are_noted_and_compared(run, accepted) -> None:
     ]  # fmt: skip
 
 
-def test_another_package_version_is_noted(run, accepted, monkeypatch) -> None:
-    monkeypatch.setattr("benchmark.cells.matrix.__version__", "99")
+def test_another_package_version_is_noted_and_another_revision_is_compared(run, accepted, monkeypatch) -> None:
+    monkeypatch.setattr(Dazle, "revision", 99)
     monkeypatch.setattr("benchmark.__version__", "99")
     newer = run(BASE)
     assert set(words(compare_rows(accepted, newer)).values()) == {"same"}
     assert any(
         line.endswith("99 here") and line.startswith("package ") for line in tolerated_differences(accepted, newer)
     )
+
+
+def test_a_file_of_a_package_without_revisions_is_compared(run, accepted) -> None:
+    datasets = [data.model_copy(update={"basis": data.basis | {"identity": 1}}) for data in accepted.datasets]
+    old = accepted.model_copy(update={"datasets": datasets})
+    assert set(words(compare_rows(old, run(BASE))).values()) == {"same"}
+    datasets = [data.model_copy(update={"basis": data.basis | {"identity": 0}}) for data in accepted.datasets]
+    older = accepted.model_copy(update={"datasets": datasets})
+    assert set(words(compare_rows(older, run(BASE))).values()) == {"incomparable"}
 
 
 def test_repetitions_of_another_base_seed_are_no_pairs(run, accepted) -> None:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from benchmark.cells.datasets import resolve
 from benchmark.cli.main import app
-from benchmark.run.plan import RunOptions, plan
-from benchmark.run.runner import make_job
+from benchmark.run import runner
+from benchmark.run.options import RunOptions
+from benchmark.run.plan import plan
 from dazle.config import Settings
 from dazle.datasets.full_size import Sizes, full_size, sizes
 from dazle.datasets.published_counts import PUBLISHED
@@ -64,14 +65,8 @@ def test_a_damaged_file_is_named_while_training(folder: Path, tmp_path: Path) ->
     features = open_features(broken)
     features.regions.read_ahead = 2**20
     with pytest.raises(InputError, match=r"cub-full\.h5"):
-        train(
-            Dazle(),
-            features,
-            final_phase(features),
-            Settings.preset("cub").changed({"training.epochs": 9}),
-            (1, "x", 0),
-            CPU,
-        )
+        settings = Settings.preset("cub").changed({"training.epochs": 9})
+        train(Dazle(), features, final_phase(features), settings, (1, "x", 0), CPU)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -90,27 +85,27 @@ def test_full_size_features_are_simulated_whatever_is_asked(folder: Path) -> Non
 
 @pytest.mark.parametrize("size", ["much", "-1GiB", "0", "12"])
 def test_memory_that_cannot_be_kept_is_one_line(folder: Path, size: str) -> None:
-    arguments = [
-        "run",
-        "--suite",
-        "smoke",
-        "--datasets",
-        "cub-full",
-        "--data",
-        str(folder),
-        "--memory",
-        size,
-        "--dry-run",
-    ]
+    words = "run --suite smoke --datasets cub-full --dry-run --memory"
+    arguments = [*words.split(), size, "--data", str(folder)]
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, InputError), result.output
     assert str(result.exception).startswith("--memory")
 
 
-def test_memory_is_shared_by_the_workers(folder: Path) -> None:
-    options = RunOptions("smoke", datasets=["cub-full"], data=folder, memory=2**30, workers=4)
-    chosen = plan(options)
-    assert make_job(chosen.cells[0], options, chosen).memory == 2**28
+def test_memory_is_shared_by_the_workers(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memories = []
+
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def make(out: Path, pool: object, memory: int, **options: object) -> None:
+        memories.append(memory)
+        raise Stopped
+
+    monkeypatch.setattr("benchmark.run.cell_jobs.CellJobs", make)
+    with pytest.raises(Stopped):
+        runner.run(RunOptions("smoke", datasets=["cub-full"], data=folder, memory=2**30, workers=4, out=tmp_path))
+    assert memories == [2**28]
 
 
 def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:
@@ -130,9 +125,9 @@ def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:
 
 
 def test_rows_whose_vectors_are_not_there_are_left_out_and_said() -> None:
-    chosen = plan(RunOptions("ablations", source="simulated"))
-    assert len(chosen.cells) == 552
-    assert any(note.startswith("glove is left out on cub, sun, awa2, deepfashion") for note in chosen.notes)
+    run_plan = plan(RunOptions("ablations", source="simulated"))
+    assert len(run_plan.cells) == 552
+    assert any(note.startswith("glove is left out on cub, sun, awa2, deepfashion") for note in run_plan.notes)
 
 
 @pytest.mark.slow
@@ -146,7 +141,8 @@ from pathlib import Path
 from dazle.training.batches import RegionReader, index_batches
 from dazle.config import Settings
 from dazle.features.splits import final_phase
-from dazle.training.fit import fit
+from dazle.training.dazle import Dazle
+from dazle.training.train import train
 from benchmark.cells.datasets import load_features
 torch.set_num_threads(1)
 cpu = torch.device("cpu")
@@ -156,9 +152,9 @@ features = load_features("cub-full", Path(sys.argv[1]), 700 * 2**20)
 assert not features.regions.in_memory
 settings = Settings.preset("cub").changed({"training.epochs": 1, "training.precision": "bf16"})
 phase = final_phase(features)
-fitted = train(Dazle(), features, phase, settings, (1, "cub-full", 0), cpu)
-trained = fitted.images_trained / fitted.train_seconds
-reader = RegionReader(features, phase.train, True, torch.bfloat16, cpu)
+judge = train(Dazle(), features, phase, settings, (1, "cub-full", 0), cpu)
+trained = judge.images_trained / judge.train_seconds
+reader = RegionReader(features.regions, phase.train, True, torch.bfloat16, cpu)
 started = time.perf_counter()
 read = sum(len(batch) for batch, _ in reader.batches(index_batches(features.labels[phase.train], 100, 50, False, 1)))
 print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, training {trained:.0f} images/s, "

@@ -32,7 +32,6 @@ OTHER: dict[str, Any] = {
     "timeout": 5.0,
     "check": Path("accepted.json"),
     "rows": "present",
-    "together": 2,
 }
 # They need features or studies on the disk.
 NEED_FILES = {"source", "data", "tuned"}

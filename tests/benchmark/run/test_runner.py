@@ -129,7 +129,7 @@ def test_a_killed_worker_fails_its_cell_alone(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ("run", "--suite", "smoke", "--seeds", "2", "--source", "simulated", "--out", out)
     with subprocess.Popen(
-        command(*words, "--workers", "1", "--together", "1"),
+        command(*words, "--workers", "1"),
         cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     ) as runner:  # fmt: skip
         wait_for(lambda: any((out / "cells").glob("*.json")))
@@ -138,9 +138,11 @@ def test_a_killed_worker_fails_its_cell_alone(tmp_path: Path) -> None:
         assert runner.wait(timeout=120) == 3
     states = OutputFolder.read(out).states.values()
     assert sorted(state.status for state in states) == ["done"] * 5 + ["failed"]
-    assert "the worker died without a word" in next(state.reason for state in states if state.status == "failed")
+    assert "the worker died (killed, or out of memory)" in next(
+        state.reason for state in states if state.status == "failed"
+    )
     report = (out / "report.md").read_text(encoding="utf-8")
-    assert "the worker died without a word" in report
+    assert "the worker died (killed, or out of memory)" in report
     assert benchmark(*words).returncode == 3
     assert benchmark(*words, "--retry-failed").returncode == 0
 

@@ -1,61 +1,20 @@
 """The contract of a pool, on processes of this machine and on a plain pool of threads."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
 
 from benchmark.run.jobs import RETRIES, Jobs
-from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied, WorkerLost
+from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied
 from benchmark.run.pools.processes import Processes
-
-
-class Threads:
-    """A pool of threads: the smallest that keeps the contract. A killed job is given up, its thread is not."""
-
-    def __init__(self, workers: int) -> None:
-        self.workers, self.executor = workers, ThreadPoolExecutor(workers)
-        self.starts: dict[Future[Any], float] = {}
-        self.lost = 0  # so many jobs lose their machine
-
-    def submit(self, job: Job) -> Future[Any]:
-        future: Future[Any] = Future()
-
-        def call() -> None:
-            self.starts[future] = time.monotonic()
-            if self.lost:
-                self.lost -= 1
-                return future.set_exception(WorkerLost("the machine went away"))
-            try:
-                value = job.function(*job.arguments)
-            except Exception as error:
-                if not future.done():
-                    future.set_exception(JobError(f"Traceback: {type(error).__name__}: {error}"))
-            else:
-                if not future.done():
-                    future.set_result(value)
-            return None
-
-        self.executor.submit(call)
-        return future
-
-    def started(self, future: Future[Any]) -> float | None:
-        return self.starts.get(future)
-
-    def kill(self, future: Future[Any]) -> None:
-        if not future.done():
-            future.set_exception(WorkerDied("killed"))
-
-    def slots(self) -> int:
-        return self.workers
-
-    def close(self) -> None:
-        self.executor.shutdown(wait=False, cancel_futures=True)
+from tests.benchmark.thread_pool import Threads
 
 
 @pytest.fixture(params=[Processes, Threads])
@@ -138,6 +97,82 @@ def test_a_worker_that_dies_takes_its_own_job_alone() -> None:
         pool.close()
 
 
+def new_children(before: set[Any]) -> list[Any]:
+    return [child for child in multiprocessing.active_children() if child not in before]
+
+
+def test_a_worker_that_died_between_two_jobs_is_replaced() -> None:
+    before = set(multiprocessing.active_children())
+    pool = Processes(1)
+    try:
+        assert pool.submit(Job(double, (3,))).result(60) == 6
+        [process] = new_children(before)
+        process.kill()
+        process.join()
+        time.sleep(0.5)  # the executor finds out
+        assert pool.submit(Job(double, (4,))).result(60) == 8
+    finally:
+        pool.close()
+
+
+def test_a_worker_can_be_killed_while_it_starts() -> None:
+    pool = Processes(1)
+    try:
+        future = pool.submit(Job(waits, (30.0,)))
+        assert pool.started(future) is None
+        pool.kill(future)
+        assert isinstance(future.exception(60), WorkerDied)
+        assert pool.submit(Job(double, (4,))).result(60) == 8
+    finally:
+        pool.close()
+
+
+def test_a_worker_that_died_is_not_killed_again_by_an_id_that_another_process_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the worker's death the system gives its id to another process, here by redirecting signals to that id."""
+    before = set(multiprocessing.active_children())
+    pool, other = Processes(1), sleeping()
+    try:
+        assert pool.submit(Job(double, (3,))).result(60) == 6
+        [process] = [child for child in new_children(before) if child is not other]
+        process.kill()
+        process.join()
+        send = os.kill
+        monkeypatch.setattr(os, "kill", lambda pid, number: send(other.pid if pid == process.pid else pid, number))
+        pool.close()
+        other.join(0.5)
+        assert other.is_alive()
+    finally:
+        other.kill()
+
+
+def sleeping() -> BaseProcess:
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    return process
+
+
+def test_a_worker_is_prepared_once_before_its_first_job() -> None:
+    pool = Processes(1, prepare)
+    try:
+        assert [pool.submit(Job(preparations)).result(60) for _ in range(2)] == [1, 1]
+    finally:
+        pool.close()
+
+
+prepared = 0
+
+
+def prepare() -> None:
+    global prepared
+    prepared += 1
+
+
+def preparations() -> int:
+    return prepared
+
+
 def test_a_result_that_cannot_travel_is_a_job_error() -> None:
     pool = Processes(1)
     try:
@@ -147,16 +182,15 @@ def test_a_result_that_cannot_travel_is_a_job_error() -> None:
         pool.close()
 
 
-def test_a_closed_pool_leaves_no_process(capfd: pytest.CaptureFixture[str]) -> None:
-    import multiprocessing
-
+def test_a_closed_pool_leaves_no_process_of_its_own_and_those_of_others_alone() -> None:
     before = set(multiprocessing.active_children())
-    pool = Processes(2)
+    pool, other = Processes(2), sleeping()
     futures = [pool.submit(Job(waits, (30.0,))) for _ in range(2)]
     while None in [pool.started(future) for future in futures]:
         time.sleep(0.02)
     pool.close()
-    assert set(multiprocessing.active_children()) <= before
+    assert new_children(before) == [other]
+    other.kill()
 
 
 def ended(jobs: Jobs[str], count: int) -> dict[str, Any]:
