@@ -4,7 +4,7 @@ Every default is the paper's value on CUB; a preset holds only what the paper do
 are frozen and validated. Variants and `--set` change them by their dotted names (`loss.lambda`, `training.epochs`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -121,13 +121,20 @@ class MethodSettings(_Frozen):
         nested = self.model_dump(by_alias=True)
         for key, value in changes.items():
             if key not in names:
-                raise unknown("setting", key, names)
+                raise _unknown_setting(key, names)
             group, name = key.split(".")
             nested[group][name] = value
         try:
             return type(self).model_validate(nested)
         except ValidationError as error:
             raise InputError(f"setting {problem(error, depth=2)}") from None
+
+
+def _unknown_setting(key: str, names: Iterable[str]) -> InputError:
+    group = [name for name in names if name.startswith(f"{key}.")]
+    if group:
+        return InputError(f"setting {key!r} is a group; its settings are {', '.join(group)}")
+    return unknown("setting", key, names)
 
 
 class Settings(MethodSettings):

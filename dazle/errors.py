@@ -1,21 +1,50 @@
-"""The exception for bad input, and texts for its line: on an unknown name, and on a value that is not valid.
+"""The exception for bad input, and texts for its line: on an unknown name, a value that is not valid, and a file.
 
 The rule: InputError means that the input is wrong. The command line prints its one line and exits with code 2. Every
 other exception is a fault of this project; it shows its traceback and exits with code 70.
 """
 
+import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 # A longer line is cut in its middle: it begins with the place and ends with the remedy.
 LONGEST = 2000
 LONGEST_VALUE = 80
 MOST_NAMES = 12
+
+# Type of an error of pydantic -> the end of the sentence that begins with the value.
+REASONS = {
+    **dict.fromkeys(["int_parsing", "int_type", "int_from_float", "int_parsing_size"], "is not a whole number"),
+    **dict.fromkeys(["float_parsing", "float_type"], "is not a number"),
+    **dict.fromkeys(["bool_parsing", "bool_type"], "is not true or false"),
+    "finite_number": "is not a finite number",
+    "greater_than": "is not more than {gt:g}",
+    "greater_than_equal": "is less than {ge:g}",
+    "less_than": "is not less than {lt:g}",
+    "less_than_equal": "is more than {le:g}",
+    "literal_error": "is not one of {expected}",
+    "string_type": "is not a text",
+    "string_pattern_mismatch": "does not match the pattern {pattern}",
+    **dict.fromkeys(["list_type", "tuple_type"], "is not a list"),
+    **dict.fromkeys(["dict_type", "model_type", "model_attributes_type"], "is not an object with keys"),
+    "too_short": "has {actual_length} items, fewer than {min_length}",
+    "too_long": "has more than {max_length} items",
+    "path_type": "is not a path",
+    "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "json_invalid": "is not JSON ({error})",
+    "value_error": "{error}",
+}
+# These begin with the key: it has no value, or the value does not matter.
+WITHOUT_VALUE = ("missing", "extra_forbidden", "json_invalid", "value_error")
 
 
 class InputError(Exception):
@@ -40,6 +69,8 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     near = nearest(name, names)
     if near is not None:
         return f"the nearest is {near!r}"
+    if len(names) == 1:
+        return f"there is only {names[0]}"
     more = f", .. ({len(names)} in all)" if len(names) > MOST_NAMES else ""
     return f"there are {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
 
@@ -64,14 +95,38 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return forms[near[0]] if near else None
 
 
+def reason(error: "ErrorDetails", subject: str | None = None) -> str:
+    """A plain sentence on one error of pydantic. It begins with `subject`, by default the value if that is short."""
+    value, kind = error["input"], error["type"]
+    if subject is None:
+        short = kind not in WITHOUT_VALUE and (value is None or isinstance(value, str | int | float))
+        subject = f"{value!r:.{LONGEST_VALUE}}" if short else "it"
+    context: dict[str, Any] = error.get("ctx", {})
+    words = REASONS[kind].format(**context) if kind in REASONS else f"is refused ({error['msg']})"
+    # The text of a ValueError of this project is a sentence of its own.
+    return words if kind == "value_error" else f"{subject} {words}"
+
+
 def problem(error: "ValidationError", whole: str = "the file", depth: int | None = None) -> str:
     """The first thing that pydantic refused: its key, the reason, and its value if that is short.
 
     `whole`: what is named if the key is empty. `depth`: how many parts of the key are the user's names; pydantic adds
-    the members of unions.
+    the members of unions, whose reasons are joined.
     """
-    first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"][:depth])) or whole
-    value = first["input"]
-    short = value is None or isinstance(value, str | int | float)
-    return f"{key} is not valid: {first['msg']}" + (f"; it is {value!r:.{LONGEST_VALUE}}" if short else "")
+    errors = error.errors(include_url=False)
+    place = errors[0]["loc"][:depth]
+    same = [other for other in errors if other["loc"][:depth] == place] if depth else errors[:1]
+    key = ".".join(map(str, place)) or whole
+    reasons = dict.fromkeys([reason(same[0]), *(reason(other, "it") for other in same[1:])])
+    return f"{key} is not valid: {' and '.join(reasons)}"
+
+
+def cannot_read(path: Path, error: OSError, remedy: str) -> InputError:
+    """The error for a file or folder that the system does not let us read; `remedy` if the cause is another one."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return InputError(f"{path} may not be read; check its permissions")
+    if error.errno == errno.EISDIR:
+        return InputError(f"{path} is a folder, not a file; {remedy}")
+    if error.errno == errno.EAGAIN:
+        return InputError(f"{path} is open for writing in another program; end that program, or wait for it")
+    return InputError(f"{path} cannot be read ({error.strerror or error}); {remedy}")

@@ -9,10 +9,11 @@ from pathlib import Path
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Writes `content` (text as UTF-8) to a temporary file, flushes it to disk, and renames it to `path`.
 
-    A process that is killed meanwhile leaves a file that ends in `.tmp`. An OSError names `path`.
+    A process that is killed meanwhile leaves a file that ends in `.tmp`. An OSError names `path`, or the part of it
+    that is no folder.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
 from dazle.config import DATASETS
-from dazle.errors import InputError, unknown
+from dazle.errors import InputError, cannot_read, unknown
 
 if TYPE_CHECKING:
     from dazle.features.feature_set import FeatureSet
@@ -23,6 +23,16 @@ def feature_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.h5"
 
 
+def prepared_files(folder: Path) -> list[Path]:
+    """The files of prepared features in a folder; none if there is no folder. Raises InputError if it cannot be read."""
+    if not folder.exists():
+        return []
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".h5" and not path.name.startswith("."))
+    except OSError as error:
+        raise cannot_read(folder, error, "give the folder of prepared features with --data") from None
+
+
 def resolve(
     names: Sequence[str] | None, suite_datasets: Sequence[str], source: str, folder: Path
 ) -> tuple[list[Dataset], list[str]]:
@@ -33,7 +43,7 @@ def resolve(
     the source does not have: a table never mixes the two.
     """
     requested = list(dict.fromkeys(names)) if names else list(suite_datasets)
-    _check_known(requested, folder)
+    _check_names(requested, folder)
     files = [feature_path(folder, name) for name in requested]
     prepared = {path.stem: _prepared(path) for path in files if path.is_file()}
     real = [name for name in prepared if prepared[name].source == "real"]
@@ -55,16 +65,16 @@ def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
             f"{name!r} ({path}) is simulated, and a table never mixes sources; use --source simulated, or real datasets"
         )
     return (
-        f"{name!r} is not prepared in {folder} ({path}); prepare it with `python -m benchmark data`, or use "
-        "--source simulated"
+        f"{name!r} is not prepared in {folder} ({path}); prepare it with `python -m benchmark data prepare {name} ..`, "
+        "or use --source simulated"
     )
 
 
-def _check_known(wanted: Sequence[str], folder: Path) -> None:
-    known = sorted({*DATASETS, *(path.stem for path in folder.glob("*.h5"))})
-    for name in wanted:
-        if name not in known:
-            raise unknown("dataset", name, known, f"folder {folder}")
+def _check_names(names: Sequence[str], folder: Path) -> None:
+    datasets = sorted({*DATASETS, *(path.stem for path in prepared_files(folder))})
+    for name in names:
+        if name not in datasets:
+            raise unknown("dataset", name, datasets, f"folder {folder}")
 
 
 def _simulated(name: str, prepared: Dataset | None, folder: Path) -> Dataset:

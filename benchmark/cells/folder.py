@@ -13,6 +13,7 @@ from filelock import Timeout
 
 from benchmark.cells.locks import is_running, manifest_lock
 from benchmark.cells.manifest import (
+    REMEDY,
     CellEntry,
     DatasetEntry,
     Manifest,
@@ -58,7 +59,9 @@ def model_path(out: Path, cell_id: str) -> Path:
 def read_state(out: Path, cell_id: str) -> CellState:
     """The state of a cell on the disk now; validates its record."""
     path = record_path(out, cell_id)
-    if path.is_file():
+    if path.parent.exists() and not path.parent.is_dir():
+        return CellState("missing", None, f"{path.parent} is no folder; move it away and run again")
+    if path.is_file() or path.is_dir():
         try:
             record = read_record(path)
         except InputError as error:
@@ -83,9 +86,12 @@ class OutputFolder:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises InputError, naming the file, without a whole manifest; a cell with a damaged record is missing."""
+        """A cell with a damaged record is missing. Raises InputError, naming the file, without a whole manifest, and
+        for an entry whose record is of another dataset or seed."""
         manifest = read_manifest(path)
-        return cls(path, manifest, read_states(path, (cell.id for cell in manifest.cells)))
+        folder = cls(path, manifest, read_states(path, (cell.id for cell in manifest.cells)))
+        folder._check_entries()
+        return folder
 
     @classmethod
     def start(cls, path: Path, manifest: Manifest, cells: Sequence[Cell]) -> Self:
@@ -95,6 +101,7 @@ class OutputFolder:
         two cannot share a folder, and if the folder cannot be written.
         """
         try:
+            _check_records(path, cells)
             with manifest_lock(path):
                 if manifest_path(path).exists():
                     old = read_manifest(path)
@@ -121,7 +128,21 @@ class OutputFolder:
         self.manifest = read_manifest(self.path)
         not_done = [cell.id for cell in self.manifest.cells if self.status(cell.id) != "done"]
         self.states |= read_states(self.path, not_done)
+        self._check_entries()
         self._frame = None
+
+    def _check_entries(self) -> None:
+        """InputError if the record of a cell is of another dataset or seed than the manifest's entry.
+
+        The variants may differ: rows with equal settings share a record.
+        """
+        for entry in self.manifest.cells:
+            record = self.states[entry.id].record
+            if record is not None and (record.dataset, record.seed) != (entry.dataset, entry.seed):
+                raise InputError(
+                    f"{manifest_path(self.path)}: cell {entry.id} is {entry.dataset}, seed {entry.seed}, but its record "
+                    f"is of {record.dataset}, seed {record.seed}; {REMEDY}"
+                )
 
     def status(self, cell_id: str) -> str:
         """done, failed, running or missing."""
@@ -136,6 +157,16 @@ class OutputFolder:
             rows = [_row(cell, datasets[cell.dataset], self.states[cell.id]) for cell in self.manifest.cells]
             self._frame = pd.DataFrame(rows)
         return self._frame
+
+
+def _check_records(path: Path, cells: Sequence[Cell]) -> None:
+    """InputError if the records of these cells cannot be written: another thing is in their place."""
+    records = [record_path(path, cell.id) for cell in cells]
+    if records and records[0].parent.exists() and not records[0].parent.is_dir():
+        raise InputError(f"{records[0].parent} is no folder; move it away, or choose another --out")
+    for record in records:
+        if record.is_dir():
+            raise InputError(f"{record} is a folder, not a file; move it away, or choose another --out")
 
 
 def _check_settings(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> None:

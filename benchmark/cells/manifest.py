@@ -15,8 +15,10 @@ from ablations.suites import find
 from benchmark.cells.matrix import Cell, Conditions, Dataset
 from benchmark.cells.outcome import StudySummary
 from benchmark.cells.records import CellId, DatasetName, Strict, VariantName
-from dazle.errors import InputError, problem
+from dazle.errors import InputError, cannot_read, problem
 from dazle.files import write_atomic
+
+REMEDY = "restore the file, or run into another folder"
 
 
 class CellEntry(Strict):
@@ -87,14 +89,14 @@ def manifest_path(out: Path) -> Path:
 def read_manifest(out: Path) -> Manifest:
     """Raises InputError, naming the file, if it is missing or not a whole manifest."""
     path = manifest_path(out)
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise InputError(f"{out} is no output folder of a run: {path} is missing")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: {problem(error)}; use another --out") from None
+        raise InputError(f"{path}: {problem(error)}; {REMEDY}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); use another --out") from None
+        raise cannot_read(path, error, REMEDY) from None
 
 
 def write_manifest(out: Path, manifest: Manifest) -> None:

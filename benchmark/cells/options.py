@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from benchmark.machine import Device
-from dazle.errors import InputError, problem
+from dazle.errors import InputError, reason
 
 POSITIVE = {"ge": 1}
 ABOVE_ZERO = {"gt": 0, "allow_inf_nan": False}
@@ -63,7 +63,7 @@ def check(name: str, annotation: Any, value: Any) -> Any:
         first = error.errors(include_url=False)[0]
         if first["type"] == "literal_error":
             raise InputError(f"{place} {first['input']!r} is not one of {', '.join(choices(kind))}") from None
-        raise InputError(problem(error, place, depth=0)) from None
+        raise InputError(f"{place} {reason(first)}") from None
 
 
 @cache
@@ -119,7 +119,7 @@ def read_overrides(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        if not equals:
+        if not equals or not key:
             raise InputError(f"{flag} {pair!r} is not KEY=VALUE, for example training.epochs=10")
         try:
             values[key] = json.loads(text)

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from benchmark.cells.matrix import Origin, identity_hash
-from dazle.errors import InputError, problem
+from dazle.errors import InputError, cannot_read, problem
 from dazle.files import write_atomic
 
 # These names become file names in an output folder and cannot lead out of it.
@@ -125,7 +125,7 @@ def read_record(path: Path) -> Record:
     except ValidationError as error:
         raise InputError(f"{path}: {problem(error)}; remove the file and run again") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); remove the file and run again") from None
+        raise cannot_read(path, error, "remove it and run again") from None
     if record.id != path.stem:
         raise InputError(f"{path}: holds the record of cell {record.id}; remove the file and run again")
     return record

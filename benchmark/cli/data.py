@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from benchmark.cells.datasets import prepared_files
 from benchmark.cells.options import Option
 from benchmark.cli.options import Group, register
 from benchmark.progress import progress
@@ -242,7 +243,7 @@ def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) 
 
 
 def _prepared(data: Path, name: str | None) -> list[Path]:
-    paths = sorted(path for path in data.glob("*.h5") if not path.name.startswith("."))
+    paths = prepared_files(data)
     if not paths:
         raise InputError(f"{data}: no prepared features; import some with `data import`, or give --data")
     if name is None:

@@ -51,15 +51,14 @@ def suites() -> list[str]:
 
 def datasets() -> list[str]:
     """One line for each dataset: the simulated ones, then the prepared ones."""
-    from benchmark.cells.datasets import data_folder
+    from benchmark.cells.datasets import data_folder, prepared_files
 
     folder = data_folder(None)
-    prepared = [
-        f"  {path.stem:16} {_source(path)}, prepared in {folder}"
-        for path in sorted(folder.glob("*.h5"))
-        if not path.name.startswith(".")
-    ]
-    return [f"  {name:16} simulated, made on the fly" for name in DATASETS] + prepared
+    places = {name: "simulated, made on the fly" for name in DATASETS}
+    for path in prepared_files(folder):
+        prepared = f"{_source(path)}, prepared in {folder}"
+        places[path.stem] = f"{prepared}; or {places[path.stem]}" if path.stem in places else prepared
+    return [f"  {name:16} {place}" for name, place in places.items()]
 
 
 def _source(path: Path) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import typer
 
-from benchmark.cli import interrupts, results
+from benchmark.cli import folder_commands, interrupts
 from benchmark.cli.data import app as data_app
 from benchmark.cli.interrupts import CONTINUES, INTERRUPTED, InterruptError
 from benchmark.cli.listing import list_names
@@ -24,8 +24,16 @@ from benchmark.cli.run import run, throughput, tune
 from dazle.errors import InputError
 
 BAD_INPUT, FAULT = 2, 70
-# Errors of a disk that is full or may not be written: no fault of this project.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+# Errors of files and folders that are no fault of this project -> the remedy.
+REMEDIES = {
+    **dict.fromkeys([errno.ENOSPC, errno.EDQUOT, errno.EROFS], "make room or choose another folder"),
+    **dict.fromkeys([errno.EACCES, errno.EPERM], "check its permissions or choose another folder"),
+    **dict.fromkeys(
+        [errno.EEXIST, errno.ENOTDIR], "a folder is needed there: move the file away or choose another folder"
+    ),
+    errno.EISDIR: "a file is needed there: move the folder away or choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
 
 app = typer.Typer(
     cls=Group,
@@ -37,13 +45,13 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "list": list_names,
     "run": run,
-    "status": results.status,
-    "report": results.report,
-    "compare": results.compare,
-    "accept": results.accept,
-    "check": results.check,
+    "status": folder_commands.status,
+    "report": folder_commands.report,
+    "compare": folder_commands.compare,
+    "accept": folder_commands.accept,
+    "check": folder_commands.check,
     "tune": tune,
-    "attention": results.attention,
+    "attention": folder_commands.attention,
     "throughput": throughput,
 }
 for name, command in COMMANDS.items():
@@ -76,8 +84,8 @@ def _failed(error: Exception) -> int:
         return INTERRUPTED
     if isinstance(error, InputError):
         line = f"error: {error}"
-    elif isinstance(error, OSError) and error.errno in NO_ROOM:
-        line = f"error: {error.filename}: {error.strerror}; make room or choose another folder"
+    elif isinstance(error, OSError) and error.errno in REMEDIES:
+        line = f"error: {error.filename}: {error.strerror}; {REMEDIES[error.errno]}"
     else:
         traceback.print_exception(error)
         return FAULT

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from benchmark.cells.records import Percent, Strict
-from dazle.errors import InputError, problem
+from dazle.errors import InputError, cannot_read, problem
 from dazle.files import write_atomic
 
 # Keys of a cell's identity that may differ between comparable rows: they can move a number, but not change its meaning.
@@ -23,6 +23,7 @@ TOLERATED = frozenset(["package", "revision", "base_seed", "seed", "threads", "d
 TOLERANCE = 0.5  # percentage points
 DECIMALS = 3  # of a percentage point: far below the tolerance and one image
 LEAST_REPETITIONS = 2
+REMEDY = "give a file that `accept` wrote, or take it from git again"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 MetricName = Literal["H", "S", "U", "T1"]
@@ -126,9 +127,10 @@ def read_accepted(path: Path) -> AcceptedResults:
     try:
         accepted = AcceptedResults.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); `accept OUT --into {path}` writes it") from None
+        remedy = f"`accept OUT --into {path}` writes it" if not path.exists() else "give a file of accepted results"
+        raise cannot_read(path, error, remedy) from None
     except ValidationError as error:
-        raise InputError(f"{path}: {problem(error)}; take it from git again") from None
+        raise InputError(f"{path} is no file of accepted results, or is damaged: {problem(error)}; {REMEDY}") from None
     if not accepted.rows:
         raise InputError(f"{path}: it has no rows; accept the run again")
     for row in accepted.rows:

@@ -14,6 +14,7 @@ from benchmark.gate.accepted import AcceptedResults, Key
 from benchmark.gate.verdicts import ALPHA
 
 POWER = 0.95
+PERCENT = f"{POWER * 100:.0f} %"
 DRAWS = 4000
 
 
@@ -32,15 +33,25 @@ class Power:
     comparisons: int
 
     def __str__(self) -> str:
-        drops = sorted(self.one_row.values())
-        blind = sum(drop > self.means[key] for key, drop in self.one_row.items())
         return (
-            f"Power over the whole file: with {self.repetitions} repetitions and {self.comparisons} comparisons, a "
-            f"drop of one row alone is found {POWER:.0%} of the time from {np.median(drops):.1f} H on (median row; "
-            f"best {drops[0]:.1f}; "
-            f"{blind} rows scatter too much for any drop to be found so often), the same drop of all rows from "
-            f"{self.all_rows:.1f} H on; as if no repetition were paired, simulated from the accepted spread"
+            f"Power over the whole file: with {self.repetitions} repetitions and {self.comparisons} comparisons, "
+            f"{self._one_row()}; {self._all_rows()} (simulated from the accepted spread, without pairing repetitions)"
         )
+
+    def _one_row(self) -> str:
+        """A row cannot drop by more than its accepted H, so a larger drop cannot be found."""
+        drops = sorted(drop for key, drop in self.one_row.items() if drop <= self.means[key])
+        if not drops:
+            return f"no drop of one row alone is found {PERCENT} of the time"
+        return (
+            f"a drop of one row alone is found {PERCENT} of the time in {len(drops)} of {len(self.one_row)} rows (from "
+            f"{np.median(drops):.1f} H on in the median one, from {drops[0]:.1f} H on in the best)"
+        )
+
+    def _all_rows(self) -> str:
+        if self.all_rows > max(self.means.values()):
+            return f"no drop of all rows is found {PERCENT} of the time"
+        return f"the same drop of all rows is found from {self.all_rows:.1f} H on"
 
 
 def smallest_drops(accepted: AcceptedResults) -> Power | None:
@@ -56,8 +67,8 @@ def smallest_drops(accepted: AcceptedResults) -> Power | None:
         repetitions = min(row.repetitions for row in dataset_rows)
         values = np.array([row.values["H"][:repetitions] for row in dataset_rows])
         tolerances = np.array([accepted.tolerances(row)["H"] for row in dataset_rows])
-        found_from = tolerances + excess_needed(values, ALPHA / comparisons, random)
-        drops |= {row.key: found_from[:, number] for number, row in enumerate(dataset_rows)}
+        smallest = tolerances + excess_needed(values, ALPHA / comparisons, random)
+        drops |= {row.key: smallest[:, number] for number, row in enumerate(dataset_rows)}
     return Power(
         one_row={key: float(np.quantile(draws, POWER)) for key, draws in drops.items()},
         all_rows=float(np.quantile(np.min(list(drops.values()), axis=0), POWER)),

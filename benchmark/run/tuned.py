@@ -24,6 +24,8 @@ def with_tuned_rows(
     Raises InputError, naming the first study that is missing, of other features, without a complete trial, or of
     another budget than the first one.
     """
+    if not folder.is_dir():
+        raise InputError(f"--tuned {folder} is no folder; give the output folder of `tune`")
     rows: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         rows.setdefault((cell.dataset.name, cell.variant.name), []).append(cell)

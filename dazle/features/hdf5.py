@@ -5,6 +5,7 @@ InputError of one line that begins with the file. A dataset's properties are rea
 first, since opening a virtual dataset with the usual one can open the files that it points to.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -14,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dazle.errors import InputError
+from dazle.errors import InputError, cannot_read
 
 HIGHEST_RATIO = 1100  # of compression; deflate reaches 1032 with a run of equal bytes, lzf less
 SMALL_BYTES = 2**26
@@ -41,9 +42,13 @@ UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryErro
 
 @contextmanager
 def open_file(path: Path) -> Iterator[h5py.File]:
-    """The file, opened for reading. Raises InputError if it is missing, truncated or not HDF5."""
-    if not path.is_file():
+    """The file, opened for reading. Raises InputError if it is missing, truncated, not HDF5, or may not be read."""
+    if not path.is_file() and not path.is_dir():  # a pipe would block
         raise InputError(f"{path}: no such file; give the path of an HDF5 file")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise cannot_read(path, error, "give the path of an HDF5 file") from error
     try:
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file; fetch or make it again")
@@ -172,5 +177,8 @@ def rows(source: h5py.Dataset, selection: Any) -> np.ndarray:
 
 def damage_error(path: Path, key: str, error: Exception) -> InputError:
     """The InputError for data that the HDF5 library refuses to read."""
+    # h5py puts the number of the system into errors that do not come from the content.
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EAGAIN):
+        return cannot_read(path, error, "make it again")
     reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(f"{path}: {key.lstrip('/')} cannot be read, the file is damaged; make it again ({reason})")

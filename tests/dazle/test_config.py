@@ -33,20 +33,29 @@ def test_presets_are_the_table_of_the_released_notebooks() -> None:
     ("changes", "line"),
     [
         ({"training.epoch": 3}, "unknown setting 'training.epoch'; the nearest is 'training.epochs'"),
-        ({"training.epochs": 0}, "setting training.epochs is not valid: Input should"),
-        ({"training.learning_rate": "fast"}, "setting training.learning_rate is not valid: Input should"),
-        ({"training.learning_rate": float("inf")}, "setting training.learning_rate is not valid: Input should"),
-        ({"loss.test_margin": "best"}, "setting loss.test_margin is not valid: Input should"),
-        ({"loss.lambda": float("nan")}, "setting loss.lambda is not valid: Input should"),
-        ({"model.region_attention": "denes"}, "setting model.region_attention is not valid: Input should"),
-        ({"model.semantics": "../x"}, "setting model.semantics is not valid: String should match"),
+        ({"loss": 3}, "setting 'loss' is a group; its settings are loss.class_loss, loss.ce_classes, loss.lambda"),
+        ({"training.epochs": 0}, "setting training.epochs is not valid: 0 is not more than 0"),
+        ({"training.learning_rate": "fast"}, "setting training.learning_rate is not valid: 'fast' is not a number"),
+        (
+            {"training.learning_rate": float("inf")},
+            "setting training.learning_rate is not valid: inf is not a finite number",
+        ),
+        (
+            {"loss.test_margin": "best"},
+            "setting loss.test_margin is not valid: 'best' is not a number and it is not one of 'validated'",
+        ),
+        ({"loss.lambda": float("nan")}, "setting loss.lambda is not valid: nan is not a finite number"),
+        (
+            {"model.region_attention": "denes"},
+            "setting model.region_attention is not valid: 'denes' is not one of 'dense', 'uniform'",
+        ),
+        ({"model.semantics": "../x"}, "setting model.semantics is not valid: '../x' does not match the pattern"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(changes: dict, line: str) -> None:
     with pytest.raises(InputError) as error:
         Settings().changed(changes)
     assert str(error.value).startswith(line)
-    assert str(error.value).endswith(f"; it is {next(iter(changes.values()))!r}") or "nearest" in line
     assert "\n" not in str(error.value)
 
 

@@ -38,7 +38,7 @@ def test_a_manifest_that_contradicts_itself_is_one_line(tmp_path: Path, change: 
     content = json.loads(path.read_text())
     content |= {"cells": content["cells"] * 2} if change == "twice" else change
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"manifest\.json.*{reason}.*use another --out"):
+    with pytest.raises(InputError, match=rf"manifest\.json.*{reason}.*run into another folder"):
         read_manifest(tmp_path)
 
 

@@ -36,8 +36,8 @@ class Options(CommandOptions, marked=True):
 
 
 def test_values_become_the_declared_types() -> None:
-    made = Options("real", seeds="3", out_folder="elsewhere")  # type: ignore[arg-type]
-    assert (made.seeds, made.out_folder) == (3, Path("elsewhere"))
+    options = Options("real", seeds="3", out_folder="elsewhere")  # type: ignore[arg-type]
+    assert (options.seeds, options.out_folder) == (3, Path("elsewhere"))
     assert Options("real") == Options("real", (), None, Path("runs"))
 
 
@@ -46,9 +46,9 @@ def test_values_become_the_declared_types() -> None:
     [
         ({"source": "fake"}, "--source 'fake' is not one of real, simulated"),
         ({"names": ["a", "c"]}, "--names 'c' is not one of a, b"),
-        ({"names": "a"}, "--names is not valid: "),
-        ({"seeds": 0}, "--seeds is not valid: Input should be greater than or equal to 1; it is 0"),
-        ({"out_folder": 3}, "--out-folder is not valid: "),
+        ({"names": "a"}, "--names 'a' is refused ("),
+        ({"seeds": 0}, "--seeds 0 is less than 1"),
+        ({"out_folder": 3}, "--out-folder 3 is not a path"),
     ],
 )
 def test_a_value_that_is_not_valid_is_one_line(values: dict[str, Any], line: str) -> None:
@@ -70,7 +70,7 @@ def test_a_positional_is_named_as_in_the_help() -> None:
 def test_choices_are_those_of_the_registries() -> None:
     from benchmark.cells.options import Source
     from benchmark.cli.data import DatasetName
-    from benchmark.cli.results import Protocol
+    from benchmark.cli.folder_commands import Protocol
     from benchmark.throughput.comparisons import COMPARISONS
     from benchmark.throughput.measurements import PRECISIONS
     from benchmark.throughput.options import Comparison, Precision

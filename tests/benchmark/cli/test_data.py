@@ -143,7 +143,7 @@ def test_nothing_prepared_and_unknown_names_say_what_to_do(data: Path) -> None:
     import_small("cub127")
     with pytest.raises(InputError, match="no features named 'cub12'; the nearest is 'cub127'"):
         call("info", "cub12")
-    with pytest.raises(InputError, match="no features named 'x'; there are cub127"):
+    with pytest.raises(InputError, match="no features named 'x'; there is only cub127"):
         call("info", "x")
 
 

@@ -272,11 +272,11 @@ def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--trials", "0"), "--trials is not valid: Input should be greater than or equal to 1"),
+        (("--trials", "0"), "--trials '0' is less than 1"),
         (("--trials", "1", "--objective", "S"), "--objective 'S' is not one of H, T1, AUSUC"),
         (("--trials", "1", "--sampler", "grid"), "--sampler 'grid' is not one of tpe, random, gp"),
         (("--trials", "1", "--pruner", "x"), "--pruner 'x' is not one of median, halving, hyperband, none"),
-        (("--trials", "1", "--folds", "4"), "--folds is not valid: Input should be less than or equal to 3"),
+        (("--trials", "1", "--folds", "4"), "--folds '4' is more than 3"),
         (("--trials", "1", "--set", "training.learning_rat=1"), "the nearest is 'training.learning_rate'"),
         (("--trials", "1", "--variant", "dazel"), "the nearest is 'dazle'"),
         (("--trials", "1", "--variant", ""), "--variant '' names nothing"),

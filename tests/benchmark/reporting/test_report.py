@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cells.folder import OutputFolder
-from benchmark.cli.results import compare, report
+from benchmark.cli.folder_commands import compare, report
 from benchmark.reporting.report import write_report
 from dazle.errors import InputError
 from tests.command_line import benchmark

@@ -42,7 +42,11 @@ def report(out: Run, protocol: Protocol = "honest") -> None:
     from benchmark.cells.folder import OutputFolder
     from benchmark.reporting.report import write_report
 
-    print(write_report(OutputFolder.read(out), protocol).read_text(encoding="utf-8"))
+    folder = OutputFolder.read(out)
+    for reason in dict.fromkeys(state.reason for state in folder.states.values() if state.status == "missing"):
+        if reason is not None:
+            print(reason, file=sys.stderr)
+    print(write_report(folder, protocol).read_text(encoding="utf-8"))
     # On stderr, because the Markdown above may go into a file.
     print(f"the page is {out / 'report.html'}", file=sys.stderr)
 
