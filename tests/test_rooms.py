@@ -38,6 +38,8 @@ def test_the_tree_keeps_every_contract() -> None:
         ("dazle/features/splits.py", "def f(): import dazle.training.fit", "dazle.features is not allowed to import dazle.training"),
         ("reports/analysis/statistics.py", "import reports.tables.report_content", "reports.analysis is not allowed to import reports.tables"),
         ("dazle/method/attention.py", "import dazle.method.model", "No cycles are allowed in dazle.method"),
+        ("benchmark/cells/records.py", "import torch", "benchmark.cells is not allowed to import torch"),
+        ("benchmark/cells/outcome.py", "def f(): import optuna.study", "benchmark.cells is not allowed to import optuna"),
         ("benchmark/new_room.py", "", "benchmark"),
     ],
 )  # fmt: skip
@@ -47,6 +49,13 @@ def test_a_planted_arrow_is_refused(copy: Path, file: str, line: str, message: s
     checked = lint(copy)
     assert checked.returncode == 1
     assert message in checked.stdout
+
+
+def test_cells_load_neither_torch_nor_optuna() -> None:
+    modules = [f"benchmark.cells.{path.stem}" for path in (ROOT / "benchmark" / "cells").glob("*.py")]
+    program = f"import sys; [__import__(name) for name in {modules}]; print({{'torch', 'optuna'}} & set(sys.modules))"
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout == "set()\n"
 
 
 def test_every_room_says_what_lives_there() -> None:

@@ -1,13 +1,14 @@
 """`python -m benchmark`: its commands and its exit codes.
 
 Exit codes: 0 fine; 1 regression, and nothing else; 2 bad usage or input; 3 incomplete (failed or missing cells); 70 a
-fault of this project, with its traceback on stderr; 130 interrupted.
+fault of this project, with its traceback on stderr; 130 interrupted; 141 the reader of the output ended before it.
 
 The rule: a command imports torch, pandas, optuna and matplotlib inside its function, so that `--help` and `list` answer
 at once.
 """
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from benchmark.cli.prepare import prepare
 from benchmark.cli.run import run, throughput, tune
 from dazle.errors import InputError
 
-BAD_INPUT, FAULT = 2, 70
+BAD_INPUT, FAULT, BROKEN_PIPE = 2, 70, 141
 # Errors of files and folders that are no fault of this project -> the remedy.
 REMEDIES = {
     **dict.fromkeys([errno.ENOSPC, errno.EDQUOT, errno.EROFS], "make room or choose another folder"),
@@ -63,9 +64,22 @@ app.add_typer(data_app, name="data")
 def main() -> None:
     """The command line; ends the process with one of the exit codes above."""
     interrupts.watch()
+    code: int = BROKEN_PIPE
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        # typer and rich raise SystemExit(1) for a broken pipe.
+        code = code or BROKEN_PIPE
+        _discard_output()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command, and returns the exit code."""
     consequence = CONTINUES
     try:
-        code = app(standalone_mode=False)
+        code: int = app(standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except InterruptError as interrupt:
@@ -74,7 +88,14 @@ def main() -> None:
         code = _failed(error)
     if code == INTERRUPTED:
         print(f"interrupted; {consequence}", file=sys.stderr)
-    sys.exit(code)
+    return code
+
+
+def _discard_output() -> None:
+    """Without it Python flushes both streams when it ends, fails, and exits with 120."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(null, stream.fileno())
 
 
 def _failed(error: Exception) -> int:

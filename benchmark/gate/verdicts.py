@@ -8,8 +8,8 @@ another base seed they are other draws, and the test is Welch's. The level of 5 
 (Holm), once for rows that are worse and once for rows that are better. If all differences of a row are equal, no test
 exists: the difference is compared with the tolerance by value and does not count in Holm's adjustment.
 
-A claim of the paper that held when the file was written and does not hold now is a regression, too. Under another base
-seed it is only printed, since no level holds for it there.
+A claim of the paper that held when the file was written and does not hold now is a regression, too. It is only printed
+under another base seed, since no level holds for it there, and if its differences have no spread over seeds now.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmark.gate.accepted import AcceptedResults, AcceptedRow, Key
 from benchmark.gate.candidate import Candidate
-from reports.analysis.claims import ClaimVerdict, lost_verdicts
+from reports.analysis.claims import ClaimVerdict, lost_verdicts, verdicts_without_spread
 from reports.analysis.statistics import ROUNDING, holm, without_spread
 
 ALPHA = 0.05
@@ -120,8 +120,9 @@ def tolerated_differences(accepted: AcceptedResults, candidate: Candidate) -> li
             "are other draws, so rows are compared by Welch's t test, not in pairs"
         )
         keys = {row.key for row in accepted.rows}
-        for claim in lost_claims(accepted, candidate, keys):
-            lines.append(f"{claim.key} {'has' if claim.word == 'no verdict' else 'is'} {claim.word} here")
+        lines += [f"{claim.key} is {claim.word} here" for claim in lost_claims(accepted, candidate, keys)]
+    for claim in verdicts_without_spread(accepted.claims, candidate.claims):
+        lines.append(f"{claim.key} {accepted.claims[claim.key]} accepted, no verdict here ({claim.note})")
     for name in ("threads", "device"):
         if accepted.conditions.get(name) != now.conditions.get(name):
             lines.append(f"{name} {accepted.conditions.get(name)} accepted, {now.conditions.get(name)} here")

@@ -104,10 +104,20 @@ def claim_verdicts(datasets: Sequence[DatasetResults], protocol: str = "honest")
 def lost_verdicts(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
     """The verdicts whose claims held when `accepted` (key -> word) was written and do not hold now.
 
-    A claim that was not run now is not among them.
+    A claim that was not run now, or has no interval now (`verdicts_without_spread`), is not among them.
     """
+    words = ("not run", "no verdict")
+    return [verdict for verdict in _held_before(accepted, verdicts) if not verdict.holds and verdict.word not in words]
+
+
+def verdicts_without_spread(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
+    """The verdicts whose claims held when `accepted` (key -> word) was written and have no interval over seeds now."""
+    return [verdict for verdict in _held_before(accepted, verdicts) if verdict.word == "no verdict"]
+
+
+def _held_before(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
     held = {key for key, word in accepted.items() if word in ("supported", "by construction")}
-    return [verdict for verdict in verdicts if verdict.key in held and not verdict.holds and verdict.word != "not run"]
+    return [verdict for verdict in verdicts if verdict.key in held]
 
 
 def _verdict(claim: Claim, results: DatasetResults, protocol: str) -> ClaimVerdict:

@@ -157,6 +157,31 @@ def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeyp
     assert ended.value.code == 130
 
 
+def run_without_reader(arguments: list[str], unbuffered: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Runs a process whose stdout and stderr are a pipe without a reader."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            arguments, cwd=ROOT, env=environment, stdout=writing, stderr=writing, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("list",), (*RUN, "--dry-run"), ("status", "nowhere")])
+def test_a_reader_that_has_ended_is_no_regression(words: tuple[str, ...], unbuffered: str) -> None:
+    """typer and rich would exit with 1, Python itself with 120."""
+    assert run_without_reader(command(*words), unbuffered).returncode == 141
+
+
+def test_a_regression_whose_reader_has_ended_is_still_one() -> None:
+    code = "from benchmark.cli import main; main.app = lambda **arguments: print('regressed') or 1; main.main()"
+    assert run_without_reader([sys.executable, "-c", code]).returncode == 1
+
+
 @pytest.mark.parametrize("error", ["ValueError", "EOFError", "AssertionError"])
 def test_a_fault_of_ours_leaves_with_70_and_shows_its_traceback(error: str) -> None:
     """Never 1, which means regression; typer itself turns EOFError into exit code 1."""

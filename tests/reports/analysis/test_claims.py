@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ablations.variants import VARIANTS
-from reports.analysis.claims import Claim, ClaimVerdict, claim_verdicts, claims, lost_verdicts
+from reports.analysis.claims import Claim, ClaimVerdict, claim_verdicts, claims, lost_verdicts, verdicts_without_spread
 from reports.analysis.published import published
 from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import PairedDifference
@@ -131,8 +131,16 @@ def test_a_claim_that_held_and_does_not_any_more_is_lost() -> None:
     assert [item.key for item in lost_verdicts(accepted, worse)] == [f"{DENSE} on cub127"]
     assert lost_verdicts({item.key: item.word for item in worse}, held) == []
     assert lost_verdicts(accepted, claim_verdicts(results(dazle=list(BASE)))) == []
+    assert verdicts_without_spread(accepted, worse) == []
+
+
+def test_a_claim_that_held_and_has_no_spread_now_is_not_lost() -> None:
+    held = claim_verdicts(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+    accepted = {item.key: item.word for item in held}
     equal = claim_verdicts(results(dense_calibrated=plus(5, 5, 5), uniform_calibrated=list(BASE[:3])))
-    assert [item.word for item in lost_verdicts(accepted, equal)] == ["no verdict"]
+    assert lost_verdicts(accepted, equal) == []
+    assert [item.key for item in verdicts_without_spread(accepted, equal)] == [f"{DENSE} on cub127"]
+    assert verdicts_without_spread({item.key: item.word for item in equal}, equal) == []
 
 
 def test_every_claim_is_about_rows_and_datasets_that_exist() -> None:
