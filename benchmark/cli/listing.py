@@ -54,7 +54,7 @@ def datasets() -> list[str]:
     from benchmark.cells.datasets import data_folder, prepared_files
 
     folder = data_folder(None)
-    places = {name: "simulated, made on the fly" for name in DATASETS}
+    places = dict.fromkeys(DATASETS, "simulated, made on the fly")
     for path in prepared_files(folder):
         prepared = f"{_source(path)}, prepared in {folder}"
         places[path.stem] = f"{prepared}; or {places[path.stem]}" if path.stem in places else prepared

@@ -174,9 +174,8 @@ def another_user() -> Iterator[Path]:
 
 
 def test_a_feature_file_without_permission_is_not_damaged() -> None:
-    with another_user() as folder, pytest.raises(InputError) as error:
-        with open_file(folder / "cub.h5"):
-            pass
+    with another_user() as folder, pytest.raises(InputError) as error, open_file(folder / "cub.h5"):
+        pass
     assert str(error.value) == f"{folder / 'cub.h5'} may not be read; check its permissions"
 
 
