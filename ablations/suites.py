@@ -11,7 +11,7 @@ from dazle.errors import unknown
 class Suite:
     """An ordered set of variants with datasets and seeds.
 
-    The time it takes on this machine: `python -m benchmark run --suite NAME --dry-run`.
+    To print the expected time, run `python -m benchmark run --suite NAME --dry-run`.
     """
 
     name: str
@@ -53,7 +53,7 @@ SUITES = {
 
 
 def find(name: str) -> Suite:
-    """The suite of that name. Raises InputError, which gives the nearest name."""
+    """The suite of that name. Raises InputError, with the nearest name, if there is none."""
     if name not in SUITES:
         raise unknown("suite", name, SUITES, "all: python -m benchmark list suites")
     return SUITES[name]

@@ -24,9 +24,10 @@ AXES = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: `changes` (dotted setting -> value) to the full model or, with `method`, to a baseline's defaults.
+    """One row of an ablation.
 
-    `axis` is None if it changes several at once.
+    `changes` maps dotted setting names to the values that differ from the full model, or from the defaults of the
+    baseline that `method` names. `axis` is None if it changes several at once.
     """
 
     name: str
@@ -49,7 +50,7 @@ VARIANTS: dict[str, Variant] = {}
 
 
 def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any], method: str = "dazle") -> None:
-    """Adds a variant. Raises ValueError if another has its name or its settings, or if the axis is unknown."""
+    """Adds a variant. Raises ValueError if another variant has the same name or settings, or if the axis is unknown."""
     if name in VARIANTS:
         raise ValueError(f"variant {name!r} is registered already")
     if axis is not None and axis not in AXES:
@@ -63,7 +64,7 @@ def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]
 
 
 def find(name: str) -> Variant:
-    """The variant of that name. Raises InputError, which gives the nearest name."""
+    """The variant of that name. Raises InputError, with the nearest name, if there is none."""
     if name not in VARIANTS:
         raise unknown("variant", name, VARIANTS, "all: python -m benchmark list variants")
     return VARIANTS[name]
@@ -108,7 +109,7 @@ register("mean-log", "self-calibration", "mean of the logs", {"loss.self_calibra
 
 register("fixed-word-vectors", "attribute semantics", "word vectors not trained", {"model.train_semantics": False})
 register("random-vectors", "attribute semantics", "random vectors, trained", {"model.semantics": "random"})
-register("one-hot", "attribute semantics", "an own vector each, trained", {"model.semantics": "one-hot"})
+register("one-hot", "attribute semantics", "one separate vector per attribute, trained", {"model.semantics": "one-hot"})
 
 # The row is left out on datasets whose features have no vectors of this name.
 register("glove", "attribute semantics", "GloVe vectors, trained", {"model.semantics": "glove"})

@@ -86,7 +86,7 @@ def progress(name: str) -> Iterator[Progress]:
 
 
 def _rate() -> Any:
-    """A column of rich with the items a second."""
+    """A column of rich with the items per second."""
     from rich import progress as rich
     from rich.text import Text
 

@@ -1,1 +1,1 @@
-"""Tables, figures and a page from the data frame of records, which it knows by its columns only."""
+"""Tables, figures and a page from the data frame of records, of which it uses only the columns."""

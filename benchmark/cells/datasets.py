@@ -24,7 +24,7 @@ def feature_path(folder: Path, name: str) -> Path:
 
 
 def prepared_files(folder: Path) -> list[Path]:
-    """The files of prepared features in a folder; none if there is no folder. Raises InputError if it cannot be read."""
+    """The files of prepared features in a folder; none without a folder. Raises InputError if it cannot be read."""
     if not folder.exists():
         return []
     try:

@@ -95,7 +95,7 @@ class OutputFolder:
 
     @classmethod
     def start(cls, path: Path, manifest: Manifest, cells: Sequence[Cell]) -> Self:
-        """The folder of a run that begins or continues: writes `manifest`, that of `cells`, merged with the one there.
+        """Writes the manifest of these cells, merged with the manifest already in the folder.
 
         Others may start in the same folder at the same time. Raises InputError, before anything is written, if the
         two cannot share a folder, and if the folder cannot be written.
@@ -140,8 +140,8 @@ class OutputFolder:
             record = self.states[entry.id].record
             if record is not None and (record.dataset, record.seed) != (entry.dataset, entry.seed):
                 raise InputError(
-                    f"{manifest_path(self.path)}: cell {entry.id} is {entry.dataset}, seed {entry.seed}, but its record "
-                    f"is of {record.dataset}, seed {record.seed}; {REMEDY}"
+                    f"{manifest_path(self.path)}: cell {entry.id} is {entry.dataset}, seed {entry.seed}, but its "
+                    f"record is of {record.dataset}, seed {record.seed}; {REMEDY}"
                 )
 
     def status(self, cell_id: str) -> str:
@@ -149,7 +149,7 @@ class OutputFolder:
         return self.states[cell_id].status if cell_id in self.states else "missing"
 
     def frame(self) -> "pd.DataFrame":
-        """A row a cell of the manifest, in table order, with its curves; made once, and not to be changed."""
+        """One row per cell of the manifest, in table order, with its curves; made once, and not to be changed."""
         if self._frame is None:
             import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The locks of an output folder that several runs share: one a cell, and one for the manifest.
+"""The locks of an output folder that several runs share: one per cell, and one for the manifest.
 
 They are the system's locks (flock), which it releases when their process dies in any way.
 """

@@ -41,7 +41,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The part of an identity that all cells of a run share; from the options that are marked `changes_result`."""
+    """The settings that all cells of a run share in their identity: the options marked `changes_result`."""
 
     overrides: Mapping[str, Any]
     base_seed: int
@@ -144,7 +144,7 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
 
 
 def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:
-    """InputError if an override replaces the change of a row, which would then carry the wrong name."""
+    """InputError if `--set` overwrites a setting that defines a variant, whose name would then be wrong."""
     for key in overrides:
         rows = ", ".join(variant.name for variant in variants if key in variant.changes)
         if rows:

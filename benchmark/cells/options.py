@@ -159,9 +159,7 @@ Data = Annotated[
 DeviceOption = Annotated[
     Device, Option("Device to train on; auto: a GPU if there is one, else the CPU.", changes_result=True)
 ]
-Threads = Annotated[
-    int, Option("CPU threads of each cell or trial.", metavar="N", changes_result=True, limits=POSITIVE)
-]
+Threads = Annotated[int, Option("CPU threads of each training.", metavar="N", changes_result=True, limits=POSITIVE)]
 BaseSeed = Annotated[int, Option("Number that all random streams derive from.", metavar="N", changes_result=True)]
 Folds = Annotated[
     int,

@@ -1,4 +1,4 @@
-"""The outcome of a tuning study: one JSON a study with the raw values of every trial, and the summary drawn from it.
+"""The outcome of a tuning study: one JSON per study with the raw values of every trial, and the summary drawn from it.
 
 `run --tuned` and the reports read these files and no storage, so the database of a study may be gone by then.
 """
@@ -14,7 +14,7 @@ from dazle.files import write_atomic
 
 
 class StudySummary(Strict):
-    """The numbers of a study that a manifest and the tables hold; values in percent.
+    """Numbers of a study, as stored in the manifest and shown in tables; values in percent.
 
     A value is None if no such trial is complete. `tuned`: the name of its row in a run.
     """

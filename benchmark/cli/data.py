@@ -1,4 +1,6 @@
-"""The commands of `data`: import features, list them, check them. Prepared features are the files DATA/NAME.h5.
+"""The commands of `data`: prepare, import, simulate, list and check features, and add attribute vectors.
+
+Prepared features are the files DATA/NAME.h5.
 
 Packages that load slowly are imported inside the commands, so that `--help` answers at once.
 """
@@ -23,13 +25,17 @@ if TYPE_CHECKING:
 
     from dazle.features.feature_set import FeatureSet
 
-app = typer.Typer(cls=Group, help="Import features, list them, check them.", rich_markup_mode=None)
+app = typer.Typer(
+    cls=Group,
+    help="Prepare, import and simulate features, add attribute vectors, list and check features.",
+    rich_markup_mode=None,
+)
 
 DatasetName = Literal["cub", "sun", "awa2", "deepfashion"]
 Folder = Annotated[Path, Option("Folder of the prepared features.", "FOLDER", flag="--data", environment="DAZLE_DATA")]
 Prepared = Annotated[str | None, Option("Prepared dataset.", positional=True, default_text="all of them")]
-AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors start from zero.")]
-Combine = Annotated[Literal["sum", "average"], Option("How the vectors of the words in an attribute's name combine.")]
+AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors are zero.")]
+Combine = Annotated[Literal["sum", "average"], Option("Sum or average of the word vectors of an attribute's name.")]
 Overwrite = Annotated[bool, Option("Replace features of the same name.")]
 
 
@@ -133,7 +139,7 @@ def attribute_vectors_of(
 def simulate(
     name: Annotated[
         DatasetName | None,
-        Option("cub, sun, awa2 or deepfashion.", positional=True, default_text="all four; --full needs one"),
+        Option("cub, sun, awa2 or deepfashion; --full needs one of them.", positional=True, default_text="all four"),
     ] = None,
     full: Annotated[bool, Option("Write NAME-full.h5, which has the exact size of the real dataset.")] = False,
     data: Folder = Path("data"),

@@ -15,7 +15,7 @@ Protocol = Annotated[Literal["honest", "last", "oracle"], Option("Protocol that 
 
 
 def status(out: Run) -> int:
-    """Show the state of the cells of a run, and the time left."""
+    """Show the state of the cells of a run (variant x dataset x seed), and the time left."""
     from benchmark.cells.folder import OutputFolder
     from benchmark.progress import duration
 
@@ -38,7 +38,7 @@ def status(out: Run) -> int:
 
 
 def report(out: Run, protocol: Protocol = "honest") -> None:
-    """Write the report of a run again, from its records."""
+    """Write the report of a run again, from its records, and print it."""
     from benchmark.cells.folder import OutputFolder
     from benchmark.reporting.report import write_report
 
@@ -56,7 +56,7 @@ def compare(
     out_b: Annotated[Path, Option("Output folder of the run that is compared with it.", positional=True)],
     protocol: Protocol = "honest",
 ) -> None:
-    """Compare two runs row by row. Shows the second minus the first, and the settings and versions that differ."""
+    """Compare two runs cell by cell. Shows the second minus the first, and the settings and versions that differ."""
     from benchmark.cells.folder import OutputFolder
     from reports.tables.comparison import compare_runs
     from reports.writers import markdown
@@ -76,7 +76,7 @@ def accept(
     out: Run,
     into: Annotated[Path, Option("File of accepted results, such as benchmark/accepted/NAME.json.", "FILE")],
     replace: Annotated[
-        bool, Option("Write the file even if that loses another suite or source, or rows that the run lacks.")
+        bool, Option("Replace a file of another suite or source, or remove rows that are not in this run.")
     ] = False,
 ) -> int:
     """Write the results of a run as accepted results. Later runs are checked against the file."""
@@ -109,13 +109,21 @@ def check(
 def attention(
     out: Annotated[Path, Option("Output folder of a run with --save-models.", positional=True)],
     dataset: Annotated[str, Option("Dataset of the image; one that is in the run.", "NAME")],
-    image: Annotated[str, Option("Index of the image, or its file name in the features.", "IMAGE")],
+    image: Annotated[str, Option("Index of the image, or its file name as stored in the feature file.", "IMAGE")],
     variant: Annotated[str, Option("Variant whose model is shown.", "NAME")] = "dazle",
     seed: Annotated[int, Option("Repetition whose model is shown.", "N", limits={"ge": 0})] = 0,
     top: Annotated[
-        int, Option("Number of attributes; those that add most to the predicted class.", "N", limits=POSITIVE)
+        int,
+        Option(
+            "Number of attributes to draw: those with the largest share of the score of the predicted class.",
+            "N",
+            limits=POSITIVE,
+        ),
     ] = 6,
-    images: Annotated[Path | None, Option("Folder of the photographs, to draw the maps on them.", "FOLDER")] = None,
+    images: Annotated[
+        Path | None,
+        Option("Folder of the photographs to draw the maps on.", "FOLDER", default_text="plain cells of the grid"),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Draw attention maps of one image into OUT/figures. They are written as SVG and PNG."""

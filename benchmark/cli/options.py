@@ -49,7 +49,7 @@ def _command(function: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def _options_class(parameters: Iterable[inspect.Parameter]) -> type[CommandOptions] | None:
-    """The class of the options of a function that takes them as one object."""
+    """The `CommandOptions` class of a function with one parameter; None for other functions."""
     annotations = [parameter.annotation for parameter in parameters]
     return next((kind for kind in annotations if inspect.isclass(kind) and issubclass(kind, CommandOptions)), None)
 
@@ -66,15 +66,14 @@ def _checked(parameters: Mapping[str, inspect.Parameter], values: Mapping[str, A
 def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
     option, kind, flag = declaration(parameter.name, parameter.annotation)
     required = parameter.default is inspect.Parameter.empty
-    default_text = f"  [default: {option.default_text}]" if option.default_text else ""
-    shared: dict[str, Any] = {"help": option.help + default_text, "show_default": not default_text}
+    shared: dict[str, Any] = {"help": option.help + _absent(parameter), "show_default": False}
     if option.positional:
         info = typer.Argument(metavar=parameter.name.upper(), **shared)
     elif kind is bool:
         info = typer.Option(f"{flag}/--no-{flag[2:]}" if parameter.default else flag, **shared)
     else:
         metavar = option.metavar or "|".join(choices(kind))
-        info = typer.Option(flag, metavar=metavar, envvar=option.environment, **shared)
+        info = typer.Option(flag, metavar=metavar, envvar=option.environment, show_envvar=False, **shared)
     text: Any = bool if kind is bool else list[str] if option.repeatable else str
     return inspect.Parameter(
         parameter.name,
@@ -82,6 +81,15 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
         default=parameter.default if required or kind is bool else _text(parameter.default),
         annotation=Annotated[text if required or kind is bool else text | None, info],
     )
+
+
+def _absent(parameter: inspect.Parameter) -> str:
+    """The end of the help: the value of an absent option, and the environment variable that is read before it."""
+    option, kind, _ = declaration(parameter.name, parameter.annotation)
+    default = None if parameter.default is inspect.Parameter.empty else parameter.default
+    text = ("on" if default else None) if kind is bool else option.default_text or _text(default)
+    variable = f"${option.environment}, else " if option.environment else ""
+    return f"  [default: {variable}{text}]" if text else ""
 
 
 def _text(default: Any) -> str | None:
@@ -121,9 +129,11 @@ class Group(TyperGroup):
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
-    """The parameters, which show in their help the placeholder of their value and no `<int>`."""
+    """The parameters, which show in their help the placeholder of their value, no `<int>` and no braces."""
     for parameter in parameters:
         placeholder = parameter.metavar if parameter.param_type_name == "option" else None
+        if parameter.param_type_name == "argument" and parameter.required:
+            parameter.get_usage_pieces = lambda ctx, name=parameter.metavar: [name]
         parameter.display_type_rich = lambda ctx, placeholder=placeholder: placeholder
     return parameters
 

@@ -1,4 +1,4 @@
-"""The command `data prepare`: from the archives as their owners distribute them to a feature file."""
+"""The command `data prepare`: from the original archives of a dataset to a feature file."""
 
 import importlib
 import time
@@ -43,19 +43,28 @@ REQUIRED = {
 
 def prepare(
     dataset: Annotated[DatasetName, Option("cub, sun, awa2 or deepfashion.", positional=True)],
-    images: Annotated[Path, Option("Folder of the owners' images.", "FOLDER")],
-    splits: Annotated[Path | None, Option("Folder of the xlsa17 archive (cub, sun, awa2).", "FOLDER")] = None,
-    annotations: Annotated[Path | None, Option("Folder of the text files (deepfashion).", "FOLDER")] = None,
+    images: Annotated[Path, Option("Folder of the original images.", "FOLDER")],
+    splits: Annotated[
+        Path | None, Option("Folder of the xlsa17 archive; required for cub, sun and awa2.", "FOLDER")
+    ] = None,
+    annotations: Annotated[Path | None, Option("Folder of the text files; required for deepfashion.", "FOLDER")] = None,
     name: Annotated[
         str | None, Option("Name of the prepared dataset.", "NAME", default_text="the name of the dataset")
     ] = None,
     split: Annotated[
         Literal["proposed", "standard"] | None,
-        Option("Division of the classes (cub; standard: T1 only).", default_text="proposed"),
+        Option(
+            "Division of the classes of cub; in `standard` no seen class is tested, so there is no S and no H.",
+            default_text="proposed",
+        ),
     ] = None,
     class_vectors: Annotated[
         Literal["train-only", "paper"] | None,
-        Option("How the class vectors are made (deepfashion).", default_text="train-only"),
+        Option(
+            "Images that a class vector of deepfashion averages; train-only: training images (of unseen classes all "
+            "images); paper: all images of the class, test images included.",
+            default_text="train-only",
+        ),
     ] = None,
     word_vectors: Annotated[
         Sequence[str],
@@ -68,7 +77,9 @@ def prepare(
     combine: Combine = "sum",
     allow_missing: AllowMissing = False,
     backbone: Annotated[str, Option("Classifier of torchvision, or efficientnet-lite0.", "NAME")] = "resnet101",
-    weights: Annotated[Path | None, Option("File of its weights, if they cannot be downloaded.", "FILE")] = None,
+    weights: Annotated[
+        Path | None, Option("File with the weights of the backbone.", "FILE", default_text="downloaded")
+    ] = None,
     skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
     data: Folder = Path("data"),
     overwrite: Overwrite = False,

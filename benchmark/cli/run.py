@@ -7,7 +7,10 @@ from benchmark.tuning.options import TuneOptions
 
 
 def run(options: RunOptions) -> int:
-    """Train the cells of a suite, and write the report. Cells that are done already are not trained again."""
+    """Train the cells of a suite (variant x dataset x seed), and write the report.
+
+    Cells that are done already are not trained again.
+    """
     from benchmark.run import plan, runner
 
     if options.dry_run:

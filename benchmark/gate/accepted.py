@@ -130,7 +130,7 @@ def read_accepted(path: Path) -> AcceptedResults:
         remedy = f"`accept OUT --into {path}` writes it" if not path.exists() else "give a file of accepted results"
         raise cannot_read(path, error, remedy) from None
     except ValidationError as error:
-        raise InputError(f"{path} is no file of accepted results, or is damaged: {problem(error)}; {REMEDY}") from None
+        raise InputError(f"{path}: {problem(error)}; {REMEDY}") from None
     if not accepted.rows:
         raise InputError(f"{path}: it has no rows; accept the run again")
     for row in accepted.rows:

@@ -1,7 +1,7 @@
 """A candidate: the honest results of a run in the format of accepted results, and its rows that are incomplete.
 
-The rule a caller must know: a row with a failed or missing cell, or with a cell without an honest number, has no values
-here; it is in `incomplete`.
+The rule a caller must know: a row with a failed or missing cell, or with a cell without an honest number, is listed
+in `incomplete` only.
 """
 
 from collections.abc import Mapping, Sequence

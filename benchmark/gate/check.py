@@ -39,7 +39,7 @@ def check_run(folder: OutputFolder, against: Path, rows: str) -> int:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """A Markdown table, one line a verdict, in the order of `verdicts`."""
+    """A Markdown table, one line per verdict, in the order of `verdicts`."""
     import pandas as pd
 
     lines = [

@@ -90,7 +90,7 @@ def compare_rows(accepted: AcceptedResults, candidate: Candidate, only_present: 
         keys = {(comparison.verdict.dataset, comparison.verdict.variant) for comparison in comparisons}
         verdicts += [_claim_regression(accepted, claim) for claim in lost_claims(accepted, candidate, keys)]
     words = list(CODES)
-    return sorted([*verdicts, *_adjusted(comparisons)], key=lambda verdict: words.index(verdict.word))
+    return sorted([*verdicts, *_decide(comparisons)], key=lambda verdict: words.index(verdict.word))
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -200,8 +200,8 @@ def _word_by_value(difference: float, tolerance: float) -> Word:
     return "regressed" if difference < 0 else "improved"
 
 
-def _adjusted(comparisons: Sequence[_Comparison]) -> list[Verdict]:
-    """The verdicts after Holm's adjustment, for each direction over all comparisons that have a test."""
+def _decide(comparisons: Sequence[_Comparison]) -> list[Verdict]:
+    """Decides the verdicts by p values after Holm's adjustment, for each direction over all tests."""
     worse = holm([comparison.p_worse for comparison in comparisons])
     better = holm([comparison.p_better for comparison in comparisons])
     verdicts = []

@@ -65,16 +65,16 @@ class Display:
 
     def _note(self) -> str:
         cells = ", ".join(f"{cell.title} ({seconds:.0f} s)" for cell, seconds in self.running()[:4])
-        return f"{self.failed} failed · {self.remaining()} left · {cells}"
+        return f"{self.failed} failed · {self.remaining()} · {cells}"
 
     def _line(self) -> str:
-        return f"{self.done} of {self.total} cells done, {self.failed} failed, {self.remaining()} left"
+        return f"{self.done} of {self.total} cells done, {self.failed} failed, {self.remaining()}"
 
     def remaining(self) -> str:
-        """The time left, from the mean seconds of the ended cells, of the same dataset if there are any."""
+        """The time left, from the mean seconds of ended cells: of the same dataset, if one of its cells has ended."""
         if not self.seconds:
-            return "?" if self.left else duration(0)
+            return "time left unknown" if self.left else f"{duration(0)} left"
         overall = statistics.fmean([value for values in self.seconds.values() for value in values])
         means = {name: statistics.fmean(values) for name, values in self.seconds.items()}
         total = sum(means.get(cell.dataset.name, overall) for cell in self.left.values())
-        return duration(total / self.workers)
+        return f"{duration(total / self.workers)} left"

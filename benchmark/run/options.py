@@ -36,19 +36,26 @@ class RunOptions(CommandOptions, marked=True):
         Sequence[str],
         Option(
             "Only these variants of the suite: names or patterns such as lambda-*.",
-            "GLOB,..",
+            "NAME,NAME",
             changes_result=True,
+            default_text="all of the suite",
             read=read_names,
         ),
     ] = ()
     datasets: Annotated[
         Sequence[str],
-        Option("These datasets instead of those of the suite.", "A,B", changes_result=True, read=read_names),
+        Option(
+            "Datasets to run on.",
+            "NAME,NAME",
+            changes_result=True,
+            default_text="those of the suite",
+            read=read_names,
+        ),
     ] = ()
     seeds: Annotated[
         int | None,
         Option(
-            "Number of repetitions of each variant.",
+            f"Number of repetitions of each variant, 1 to {MOST_SEEDS}.",
             "N",
             changes_result=True,
             default_text="as in the suite",
@@ -103,9 +110,10 @@ class RunOptions(CommandOptions, marked=True):
     tuned: Annotated[
         Path | None,
         Option(
-            "Output folder of `tune`: its best settings become rows beside the variants' own.",
+            "Output folder of `tune`; each variant gets a second row with its tuned settings.",
             "FOLDER",
             changes_result=True,
+            default_text="no tuned rows",
         ),
     ] = None
     dry_run: Annotated[
@@ -119,8 +127,7 @@ class RunOptions(CommandOptions, marked=True):
     timeout: Annotated[
         float | None,
         Option(
-            "Time limit for one cell; a cell that takes longer is stopped and recorded as failed. N seeds in one "
-            "step have N times the limit.",
+            "Time limit for one cell; a cell that takes longer is stopped and recorded as failed.",
             "SECONDS",
             changes_result=False,
             limits=ABOVE_ZERO,
@@ -128,7 +135,12 @@ class RunOptions(CommandOptions, marked=True):
     ] = None
     check: Annotated[
         Path | None,
-        Option("Compare the finished run with this file of accepted results.", "FILE", changes_result=False),
+        Option(
+            "File of accepted results to compare the finished run with.",
+            "FILE",
+            changes_result=False,
+            default_text="no comparison",
+        ),
     ] = None
     rows: Annotated[
         Literal["all", "present"],

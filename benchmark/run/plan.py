@@ -103,7 +103,10 @@ def _without_semantics(rows: Sequence[Variant], datasets: Sequence[Dataset]) -> 
 
 
 def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:
-    """Bytes of features for all workers. Raises InputError if reading the files batch by batch needs more."""
+    """The memory in bytes that all workers together may use for features.
+
+    Raises InputError if reading the files batch by batch needs more than `--memory`.
+    """
     if options.memory is None:
         return int(FEATURE_MEMORY * available_memory())
     for cell in {cell.dataset.name: cell for cell in cells}.values():

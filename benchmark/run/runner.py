@@ -53,7 +53,7 @@ def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
                 continue
             folder.add(ended.record)
             if options.fail_fast and ended.record.status == "failed":
-                display.print("stopping at the first failure, as --fail-fast asks")
+                display.print("stopped at the first failure (--fail-fast)")
                 break
     if pending:
         # Other runs may have added cells to the folder, and a record may not have reached a full disk.

@@ -1,7 +1,7 @@
 """`run --tuned`: rows with the settings that studies chose, beside the rows of the suite.
 
 A tuned row is the suite's row with the best trial's settings among its changes; if that trial has the row's own
-settings, the two rows share their cells. There is one study a row and dataset, all with the same budget.
+settings, the two rows share their cells. There is one study per row and dataset, all with the same budget.
 """
 
 import shutil

@@ -178,7 +178,7 @@ class Measurer:
         return ModelWorkloads(shape, variant_settings(shape, find(FULL_MODEL), precision), self.device)
 
     def _time(self, workloads: Mapping[str, Workload]) -> tuple[dict[str, Timing], float | None]:
-        """Times, and the share of the processors that other processes took meanwhile."""
+        """The measured times, and the share of CPU used by other processes."""
         for workload in [*workloads.values()] * warm_up_calls(self.device):
             workload()
         others = OtherProcesses()

@@ -1,6 +1,6 @@
 """The operations of a workload: counted, listed with their shapes, and timed one by one by torch's profiler.
 
-The rule: a profile tells what bounds a workload, not how long it takes, because profiling takes time of its own.
+The rule: a profile shows the limiting resource, not the duration, because profiling takes time of its own.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""`throughput`: from options to tables of what variants cost on this device, and how close that is to its peak.
+"""`throughput`: from options to tables of speed, memory and share of the device's peak.
 
-The rule: raw times go into `throughput.json`, and every statistic of the tables derives from that file's content.
+The rule: raw times go into `throughput.json`, and every statistic of the tables is computed from that file.
 """
 
 import json

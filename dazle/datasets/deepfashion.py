@@ -141,7 +141,10 @@ def _check_complete(images: Collection[str], others: Collection[str], path: Path
 
 
 def _find_images(folder: Path, images: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """The image files under `folder`, which contains `img` or `Img/img` or is `img`; and a note if some are missing."""
+    """The image files under `folder`, and a note if some are missing.
+
+    `folder` is `img` itself, or contains `img` or `Img/img`.
+    """
     if not images:
         raise InputError(f"{folder}: list_category_img.txt names no image")
     parents = [folder.parent] if folder.name == images[0].split("/")[0] else []

@@ -24,7 +24,7 @@ def import_reference(
     allow_missing: bool = False,
     progress: Progress = lambda done, images: None,
 ) -> FeatureSet:
-    """Convert a file of either layout into the feature file `target` and return that, opened.
+    """Convert a file of `reference_layout` or `deepfashion_layout` into the feature file `target`, and open it.
 
     Everything but the regions is checked before the first region is written; regions are streamed, a few images at a
     time. `semantics` adds (A, d) .npy files under their own names. An attribute whose vector is all zero, in these

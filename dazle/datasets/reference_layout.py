@@ -140,7 +140,7 @@ def guess_backbone(source: Path, channels: int) -> str:
 def read_semantics(
     file: h5py.File, source: Path, npy_files: Mapping[str, Path], provenance: dict[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Attribute vectors by name: `w2v_att` as `word2vec`, and `npy_files`, whose names are added to `provenance`."""
+    """Reads `w2v_att` (stored as `word2vec`) and the .npy files; adds their names to `provenance`."""
     has_word2vec = hdf5.find(file, "w2v_att") is not None
     if has_word2vec and "word2vec" in npy_files:
         raise InputError(f"{source}: already has word2vec (w2v_att); give {npy_files['word2vec']} another name")

@@ -12,11 +12,11 @@ seed:
 - An image shows, for each visible group, one attribute drawn from its class's strengths, at a random region, on a
   background of its own, with clutter (weaker prototypes of random attributes) and noise. Features are rectified.
 
-The generator knows the region of every attribute, so pointing accuracy can be computed.
+The region of every attribute is stored, so pointing accuracy can be computed.
 
 The constants here and the schedules (`SIMULATED_SCHEDULES` in `dazle/config.py`) were tuned on the generator seeds
-`CONSTANTS_FROM`, which are never reported, until the validation S and U of the full model (fold 1, best epoch) were
-between 40 and 80 on all four sets and seeds. No other variant was evaluated. Since then they are frozen. The schedules
+`CONSTANTS_FROM`, which are never reported. Tuning ended when the validation S and U of the full model (fold 1, best
+epoch) were between 40 and 80 on all four sets. No other variant was evaluated. Since then they are frozen. The schedules
 were tuned again in the same way for version 0.4.0, when a larger batch halved the number of steps.
 """
 
@@ -81,7 +81,7 @@ SHAPES = {
         clutter=4,
         noise=0.2,
     ),
-    # Few images a class.
+    # Few images per class.
     "sun": Shape(
         groups=15,
         attributes_per_group=2,

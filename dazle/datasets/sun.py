@@ -1,4 +1,4 @@
-"""Reader of SUN Attribute with the splits of xlsa17: 717 scenes, 102 attributes, 20 images a class.
+"""Reader of SUN Attribute with the splits of xlsa17: 717 scenes, 102 attributes, 20 images per class.
 
 Attribute names come from another archive of its owners, SUNAttributeDB, and are used if its folder is near the images.
 """

@@ -80,7 +80,10 @@ class Survey:
 
 
 def survey(files: Sequence[Path], cache: Path, progress: Callable[[int, int], object]) -> Survey:
-    """Decode every image once. The result is stored in the file `cache` and used again if no image file has changed."""
+    """The sizes of all images and the broken ones, by decoding each image once.
+
+    They are stored in the file `cache`, and read from it if no image file has changed.
+    """
     identity = file_states(files)
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or damaged: decode again
         stored = json.loads(cache.read_text(encoding="utf-8"))

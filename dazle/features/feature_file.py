@@ -4,8 +4,9 @@ Datasets: `regions` (N, R, D) float16, `norms` (N, R) float32, `labels`, `attrib
 `folds/<k>/train_classes` and `validation_classes`, `semantics/<name>`; optional `original_attributes`,
 `places/part_regions`, `places/attribute_parts`, `places/present`, `class_names`, `attribute_names`, `image_files`.
 
-Every dataset has checksums, so a flipped byte is an error and never another number. From version 1.10 of its format on
-(`LIBRARY`), HDF5 has them in its own structures too; before, a flipped byte of an index can lead to the wrong chunk.
+Every dataset has checksums, so a flipped byte raises an error and never gives another number. From version 1.10 of its
+format on (`LIBRARY`), HDF5 has them in its own structures too. In older files a flipped byte of an index can lead to
+the wrong chunk.
 
 Regions are chunked by image and not compressed: training reads single images, and decompressing one takes five times
 as long as reading it, even if nine of ten values are zero.

@@ -1,7 +1,8 @@
 """Feature set: the region features of a dataset's images with their labels, splits, class attributes and semantics.
 
 A `FeatureSet` comes from a feature file (`dazle.features.feature_file`) or a generator of simulated features, and has
-passed `check`. The rule for callers: `regions` may be on disk, so read only the rows you need, or call `load()` once.
+passed `check`. The rule for callers: `regions` may be on disk, so read only the rows you need, or call `load()` to read
+all into memory.
 """
 
 import hashlib

@@ -103,7 +103,7 @@ class CachedRegions(Regions):
         return values
 
     def read_into(self, indices: np.ndarray, values: np.ndarray) -> None:
-        """Like `read`, into the first n rows of `values`; threads that read one image at once write equal values."""
+        """Like `read`, into the first n rows of `values`; several threads may read the same image at the same time."""
         missing = np.unique(indices[~self._present[indices]])
         if len(missing):
             self._values[missing] = self._stored.read(missing)

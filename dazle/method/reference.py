@@ -39,7 +39,7 @@ def region_attention(parameters: Mapping[str, Tensor], V: Tensor, F: Tensor, cho
 
 
 def sparsemax(logits: Tensor) -> Tensor:
-    """Weights max(0, z_r - tau) that sum to 1; tau is the largest value over the sets of the k best regions."""
+    """Weights max(0, z_r - tau) that sum to 1; tau = max over k of (sum of the k largest z - 1) / k."""
     best = logits.sort(dim=2, descending=True).values
     taus = [(best[..., :k].sum(dim=2, keepdim=True) - 1) / k for k in range(1, logits.shape[2] + 1)]
     return (logits - torch.cat(taus, dim=2).max(dim=2, keepdim=True).values).clamp(min=0)

@@ -13,7 +13,7 @@ import pandas as pd
 Point = dict[str, Any]
 Curve = Sequence[Point]
 
-# The columns of results.csv: the cell and the protocol, the values at the reported epoch, the status, further values.
+# The columns of results.csv are KEY, `protocol`, RESULT, `status`, FURTHER (`result_rows`).
 KEY = ["variant", "dataset", "source", "seed"]
 RESULT = ["epoch", "S", "U", "H", "T1", "AUSUC"]
 FURTHER = ["pointing", "pointing_chance", "margin", "best_margin_H"]
@@ -120,7 +120,7 @@ def reported_points(frame: pd.DataFrame, protocol: str) -> list[Point]:
 
 
 def result_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """The content of results.csv: one row a cell and protocol, cell by cell; NaN is written as an empty field."""
+    """The content of results.csv: one row per cell and protocol, cell by cell; NaN is written as an empty field."""
     selections = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
     return selections.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER]]
 

@@ -1,6 +1,6 @@
 """Published numbers of the paper and of other methods, with source and verification, read from published.toml.
 
-The rule a caller must know: they may stand only beside real features with the published counts.
+The rule a caller must know: show them only beside results on real features with the published counts.
 """
 
 import tomllib
@@ -39,7 +39,7 @@ class Published:
 
 
 def published(variant: str, preset: str) -> Published | None:
-    """The row of the paper's ablation table (S, U, H); None if it has no such row."""
+    """The row of the paper's ablation table (S, U, H). None if the paper has no such row."""
     rows = [row for row in _rows() if (row.variant, row.preset, row.kind) == (variant, preset, "table")]
     return rows[0] if rows else None
 

@@ -19,7 +19,7 @@ METRICS = ("S", "U", "H", "T1")
 
 
 class DatasetResults:
-    """The cells of one dataset, one row a cell with the columns of `benchmark.cells.folder.frame`, finished or not."""
+    """The cells of one dataset, one row per cell, columns of `benchmark.cells.folder.frame`, finished or not."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         """Raises ValueError if the cells differ in source, preset, backbone or published counts."""
@@ -47,8 +47,8 @@ class DatasetResults:
         """The value of the column, which all cells share; ValueError if they have several values or none."""
         values = self.frame[column].dropna().unique()
         if len(values) != 1:
-            found = ", ".join(map(str, values)) or "none"
-            raise ValueError(f"dataset {self.frame['dataset'].iloc[0]}: one {column} a table, found {found}")
+            names = ", ".join(map(str, values)) or "none"
+            raise ValueError(f"dataset {self.frame['dataset'].iloc[0]}: one {column} per table, not {names}")
         return values[0]
 
     @cached_property

@@ -19,7 +19,7 @@ FIGURES: tuple[Callable[[DatasetResults, str], Picture | None], ...] = (forest, 
 
 
 def draw(frame: pd.DataFrame, protocol: str = "honest") -> Iterator[Picture]:
-    """Every figure of every dataset, in the order of the frame, each as soon as it is drawn."""
+    """Every figure of every dataset, in the order of the frame. Yields each figure when it is ready."""
     for results in DatasetResults.per_dataset(frame):
         for figure in FIGURES:
             with style():

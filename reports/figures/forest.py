@@ -1,4 +1,4 @@
-"""The forest plot: the paired difference in H of each row to the full model, with its interval, one line a row."""
+"""The forest plot: the paired difference in H of each row to the full model, with its interval, one line per row."""
 
 import numpy as np
 from matplotlib.axes import Axes

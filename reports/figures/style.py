@@ -71,14 +71,14 @@ def new_figure(width: float = WIDTH, height: float = 2.6) -> Figure:
 
 
 def finish(figure: Figure, name: str, title: str, caption: str, source: str, dataset: str | None = None) -> Picture:
-    """Stamps a figure of simulated features, and renders the figure in both formats."""
+    """Writes SIMULATED on the figure if its features are, and renders it in both formats."""
     if source == "simulated":
         figure.text(
             0.5, 0.5, STAMP, fontsize=26, color="0.5", alpha=0.18, rotation=25, ha="center", va="center", weight="bold"
         )
     svg, png = io.StringIO(), io.BytesIO()
     with warnings.catch_warnings():
-        # Letters that the font does not have are drawn as boxes; one warning a figure would help nobody.
+        # Letters that the font does not have are drawn as boxes; one warning per figure would help nobody.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=RESOLUTION, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""The ablation table of a dataset: one row a variant, with the settings it changes, grouped by axis.
+"""The ablation table of a dataset: one row per variant, with the settings it changes, grouped by axis.
 
 The rule a caller must know: a table has one source of features and one protocol, and its caption names both.
 """
@@ -35,7 +35,7 @@ POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
 SEEDS = Column("seeds", kind="text")
 
-Columns = dict[Column, list[TableCell]]  # a cell a variant, in the order of the variants
+Columns = dict[Column, list[TableCell]]  # one cell per variant, in the order of the variants
 
 
 def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
@@ -152,7 +152,7 @@ def _further_columns(results: DatasetResults, protocol: str) -> Columns:
 
 
 def _seeds(results: DatasetResults, variant: str, protocol: str) -> TableCell:
-    """The number of seeds with a value, of those planned if some have none."""
+    """The number of seeds with a value; done/planned if some seeds have no value."""
     values = results.values(variant, "T1", protocol)
     done, planned = int(values.count()), len(values)
     reason = captions.missing_reason(results, variant, protocol)

@@ -21,7 +21,7 @@ def features(results: DatasetResults, beside_published: bool = False) -> str:
 
 
 def protocol_title(results: DatasetResults, protocol: str) -> str:
-    """The title of the protocol, or of the one that replaces it and the reason."""
+    """The caption sentence on the protocol: its title, or the title of its replacement and the reason."""
     available = results.available_protocol(protocol)
     title = PROTOCOLS[available].title
     return title if available == protocol else f"no validation phase: {title} (there is no {protocol} number)"

@@ -124,7 +124,7 @@ def _settings_table(a: pd.DataFrame, b: pd.DataFrame) -> Table:
     equal = "" if rows else " Nothing differs."
     return Table(
         name="compare-settings",
-        caption=f"What the {len(pairs)} pairs of cells were told or run differently.{equal}",
+        caption=f"Settings and conditions that differ between the {len(pairs)} pairs of cells.{equal}",
         columns=tuple(Column(name, kind="text") for name in ("what", "A", "B", "where")),
         rows=tuple(rows),
         notes=tuple(notes),

@@ -53,7 +53,7 @@ def table_1(results: DatasetResults) -> Table | None:
 def main_table(datasets: Sequence[DatasetResults], protocol: str = "honest") -> Table | None:
     """Other methods, the paper, and the full model under `protocol` and the oracle; None without published counts.
 
-    The best of a column is bold, under whatever protocol; a footnote marks our number if it is best and was not chosen
+    The best of a column over all protocols is bold; a footnote marks our number if it is best and was not chosen
     on test images.
     """
     comparable = [results for results in datasets if results.has_published_counts and FULL_MODEL in results.variants]

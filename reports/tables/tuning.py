@@ -22,7 +22,7 @@ Study = Mapping[str, Any]
 
 
 def studies_table(studies: Sequence[Study], source: str) -> Table:
-    """Budget, best and default validation value, and the time spent: a row a study.
+    """Budget, best and default validation value, and the time spent: one row per study.
 
     Raises ValueError if the studies differ in objective or folds.
     """
@@ -62,9 +62,9 @@ def _names(study: Study) -> tuple[TableCell, TableCell]:
 
 
 def tuned_table(frame: pd.DataFrame, studies: Sequence[Study], protocol: str = "honest") -> Table:
-    """Each tuned row of a run beside the same row with its own settings: a row a study.
+    """Each tuned row of a run beside the same row with its own settings: one row per study.
 
-    frame: a row a cell. Raises ValueError for an unknown protocol, or if the studies differ
+    frame: one row per cell. Raises ValueError for an unknown protocol, or if the studies differ
     in objective or folds.
     """
     (objective, folds), source = _objective(studies), frame["source"].iloc[0]

@@ -14,7 +14,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def render(table: Table) -> str:
-    """Header and one line a row; a column of spreads, bounds or marks is written if any cell has one."""
+    """Header and one line per row; a column of spreads, bounds or marks is written if any cell has one."""
     columns: dict[str, Values] = {name: [plain(value)] * len(table.rows) for name, value in table.constants.items()}
     for index, column in enumerate(table.columns):
         columns |= _columns(column, [row.cells[index] for row in table.rows])

@@ -11,8 +11,8 @@ import pytest
 from reports.page.page import Page, PageFigure, PageTable, Section
 from reports.writers import latex, markdown
 from tests.browser.conftest import PHONE, Browser
-from tests.browser.made_pages import SVG, TRACEBACK, cell, failed, frame, page, table
-from tests.reports.made_tables import HOSTILE, hostile
+from tests.browser.example_pages import SVG, TRACEBACK, cell, failed, frame, page, table
+from tests.reports.example_tables import HOSTILE, hostile
 
 pytestmark = pytest.mark.browser
 

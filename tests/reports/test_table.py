@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.table import DASH, LONGEST, Column, Mark, Table, TableCell, TableRow, clean, gap, slug
-from tests.reports.made_tables import small
+from tests.reports.example_tables import small
 
 H, SIGNED = Column("H"), Column("ΔH", signed=True)
 

@@ -24,6 +24,7 @@ def test_help_names_no_types(path: tuple[str, ...]) -> None:
     assert done.returncode == 0
     assert re.match(rf"Usage: .*{' '.join(['benchmark', *path])} \[OPTIONS\]", done.stdout), done.stdout
     assert not re.search(r"<\w+>|list\[|None\b|where left out", done.stdout), done.stdout
+    assert "{" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -31,8 +32,10 @@ def test_help_of_run_has_each_option_with_its_placeholder_choices_and_default() 
     text = benchmark("run", "--help").stdout
     assert len(re.findall(r"^  --[a-z]", text, re.MULTILINE)) == len(RunOptions.declarations) + 1
     words = " ".join(text.split())
-    assert "--seeds N Number of repetitions of each variant. [default: as in the suite]" in words
+    assert "--seeds N Number of repetitions of each variant, 1 to 1000. [default: as in the suite]" in words
     assert "--source auto|real|simulated Source of the features" in words
+    assert "--data FOLDER Folder of the prepared features. [default: $DAZLE_DATA, else data]" in words
+    assert "--validation / --no-validation Train the validation phase" in words and "[default: on]" in words
     assert "--validation / --no-validation" in words
     assert "--fail-fast Stop at the first cell that fails." in words
 

@@ -142,9 +142,8 @@ def test_accepted_results_below_a_file(out: Path, tmp_path: Path) -> None:
 def test_accepted_results_of_another_kind_of_file(out: Path, tmp_path: Path) -> None:
     file = in_the_way(tmp_path / "README.md")
     line = line_of("check", out, "--against", file)
-    assert line.startswith(
-        f"{file} is no file of accepted results, or is damaged: the file is not valid: it is not JSON"
-    )
+    assert line.startswith(f"{file}: the file is not valid: it is not JSON")
+    assert line.endswith("give a file that `accept` wrote, or take it from git again")
     assert line_of("check", out, "--against", tmp_path) == (
         f"{tmp_path} is a folder, not a file; give a file of accepted results"
     )

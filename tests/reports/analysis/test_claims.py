@@ -12,7 +12,7 @@ from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import PairedDifference
 from reports.tables.claims_table import claims_summary, claims_table
 from reports.writers import markdown
-from tests.reports.made_records import REAL, failed, rows
+from tests.reports.example_records import REAL, failed, rows
 
 BASE = (50.0, 54.0, 52.0, 53.0, 51.0, 52.0)
 CUB127 = REAL | {"dataset": "cub127", "published_counts": False, "backbone": "EfficientNet-Lite0"}

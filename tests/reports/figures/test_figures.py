@@ -14,7 +14,7 @@ from reports.figures.curves import curves
 from reports.figures.drawing import draw
 from reports.figures.forest import forest
 from reports.figures.seen_unseen import mean_curve, seen_unseen
-from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, point, rows
+from tests.reports.example_records import REAL, UNIFORM, ablation, cell, failed, point, rows
 
 TRACE = [(80.0, 0.0), (60.0, 40.0), (0.0, 50.0)]
 

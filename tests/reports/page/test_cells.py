@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reports.page.cells import cell_data
-from tests.browser.made_pages import ENVIRONMENT, SETTINGS, TRACEBACK, cell, failed, frame, point
+from tests.browser.example_pages import ENVIRONMENT, SETTINGS, TRACEBACK, cell, failed, frame, point
 
 
 def test_what_cells_share_is_kept_once() -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from reports.page.page import Page, PageFigure, PageTable, Section, render
-from tests.browser.made_pages import SVG, cell, frame, page
-from tests.reports.made_tables import HOSTILE, hostile
+from tests.browser.example_pages import SVG, cell, frame, page
+from tests.reports.example_tables import HOSTILE, hostile
 
 
 class Reader(HTMLParser):

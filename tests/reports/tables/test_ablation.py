@@ -8,7 +8,7 @@ from reports.analysis.statistics import paired_difference
 from reports.table import DASH, Column, Mark, Table, TableCell
 from reports.tables.ablation import ablation_table
 from reports.writers import markdown
-from tests.reports.made_records import REAL, UNIFORM, ablation, cell, failed, point, rows
+from tests.reports.example_records import REAL, UNIFORM, ablation, cell, failed, point, rows
 
 
 def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str, dict[str, str]]]:
@@ -184,7 +184,7 @@ def test_no_full_model_no_difference() -> None:
 
 def test_sources_are_never_mixed() -> None:
     frame = pd.concat([ablation(), ablation(**REAL)])
-    with pytest.raises(ValueError, match="cub: one source a table, found simulated, real"):
+    with pytest.raises(ValueError, match="cub: one source per table, not simulated, real"):
         only(frame)
 
 

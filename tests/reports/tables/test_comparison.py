@@ -6,7 +6,7 @@ import pytest
 from reports.table import DASH, Table
 from reports.tables.comparison import compare_runs
 from reports.writers import markdown
-from tests.reports.made_records import REAL, ablation, failed, rows
+from tests.reports.example_records import REAL, ablation, failed, rows
 
 
 def run(values=(60.0, 62.0, 64.0), settings=None, environment=None, **more) -> pd.DataFrame:

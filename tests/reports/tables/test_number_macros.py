@@ -9,8 +9,8 @@ from reports.analysis.results import DatasetResults
 from reports.table import DASH
 from reports.tables.number_macros import number_macros
 from reports.writers import latex
-from tests.reports.made_records import REAL, ablation, failed, rows
-from tests.reports.made_tables import HOSTILE
+from tests.reports.example_records import REAL, ablation, failed, rows
+from tests.reports.example_tables import HOSTILE
 
 
 def numbers(frame: pd.DataFrame) -> dict[str, str]:

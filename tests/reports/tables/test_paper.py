@@ -7,7 +7,7 @@ from reports.analysis.published import PRESETS, published_methods
 from reports.analysis.results import DatasetResults
 from reports.table import DASH, Mark, Table, TableCell
 from reports.tables.paper import BESIDE_ORACLE, main_table, table_1
-from tests.reports.made_records import REAL, ablation, failed, rows
+from tests.reports.example_records import REAL, ablation, failed, rows
 
 
 def results(**more) -> DatasetResults:

@@ -6,7 +6,7 @@ import pytest
 from reports.analysis.results import DatasetResults
 from reports.table import DASH
 from reports.tables.protocol_comparison import MEAN_ROW, oracle_gain, protocol_table
-from tests.reports.made_records import ablation, failed, point, rows
+from tests.reports.example_records import ablation, failed, point, rows
 
 
 def only(frame: pd.DataFrame) -> DatasetResults:

@@ -9,8 +9,8 @@ import pytest
 
 from reports.tables.report_content import ReportContent, report_content
 from reports.writers import csv, html, latex, markdown
-from tests.reports.made_records import REAL, ablation, failed, rows
-from tests.reports.made_tables import HOSTILE
+from tests.reports.example_records import REAL, ablation, failed, rows
+from tests.reports.example_tables import HOSTILE
 from tests.reports.writers.test_hostile import STRUCTURE, Parser, compiled, inner_tokens
 
 

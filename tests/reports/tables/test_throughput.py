@@ -71,8 +71,10 @@ def test_the_profile_names_what_takes_longest_and_sums_the_rest() -> None:
     assert shown[7][2:] == ["all", "", 8.0, pytest.approx(10.0), pytest.approx(100.0)]
     assert not [below for below in table.notes if "kernels" in below]
     conditions = content["conditions"] | {"device": "cuda"}
-    [of_gpu] = [table for table in tables(content | {"conditions": conditions}) if table.name == "throughput-profile"]
-    assert [below for below in of_gpu.notes if "kernels" in below]
+    [gpu_table] = [
+        table for table in tables(content | {"conditions": conditions}) if table.name == "throughput-profile"
+    ]
+    assert [below for below in gpu_table.notes if "kernels" in below]
 
 
 def test_comparisons_are_numbers_or_the_reason_why_not() -> None:

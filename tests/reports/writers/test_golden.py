@@ -2,7 +2,7 @@
 
 from reports.table import Column, Table, TableCell, TableRow
 from reports.writers import csv, html, latex, markdown
-from tests.reports.made_tables import small
+from tests.reports.example_tables import small
 
 MARKDOWN = """\
 **Table 3.** SIMULATED features; H in percent.

@@ -16,7 +16,7 @@ from markdown_it.token import Token
 
 from reports.table import LONGEST_NAME, clean, one_line
 from reports.writers import csv, html, latex, markdown
-from tests.reports.made_tables import HOSTILE, hostile, small
+from tests.reports.example_tables import HOSTILE, hostile, small
 
 NAMES = pytest.mark.parametrize("name", HOSTILE)
 STRUCTURE = {"paragraph", "text", "inline", "table", "thead", "tbody", "tr", "th", "td", "bullet_list", "list_item"}

@@ -1,4 +1,4 @@
-"""Pages of made records that the tests of the page share."""
+"""Pages of example records that the tests of the page share."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Made records, as the store's frame has them: a row a cell."""
+"""Examples of records in the columns of `benchmark.cells.folder.frame`: one row per cell."""
 
 from collections.abc import Sequence
 from typing import Any
