@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from benchmark.cells.options import Option
+from benchmark.cells.options import Data, Option
 from benchmark.cli.options import Group, register
 from benchmark.progress import progress
 from dazle.errors import InputError, suggestion
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=Group, help="Import features, list them, check them.", rich_markup_mode=None)
 
 DatasetName = Literal["cub", "sun", "awa2", "deepfashion"]
-Folder = Annotated[Path, Option("Folder of the prepared features.", "FOLDER", flag="--data", environment="DAZLE_DATA")]
 Prepared = Annotated[str | None, Option("Prepared dataset.", positional=True, default_text="all of them")]
 AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors start from zero.")]
 Combine = Annotated[Literal["sum", "average"], Option("How the vectors of the words in an attribute's name combine.")]
@@ -37,7 +36,7 @@ def import_file(
     file: Annotated[Path, Option("HDF5 file in the layout that DAZLE, MSDN and TransZero share.", positional=True)],
     name: Annotated[str, Option("Name of the dataset here: a-z, 0-9, - and _.", "NAME")],
     preset: Annotated[DatasetName, Option("Dataset whose settings are used in training.")],
-    data: Folder = Path("data"),
+    data: Data = None,
     semantics: Annotated[
         Sequence[str],
         Option("Attribute vectors (A, d) under a name. Repeatable.", "NAME=FILE.npy", repeatable=True),
@@ -70,7 +69,7 @@ def add_semantics(
         Sequence[str],
         Option("A .npy file (A, d), or word vectors (word2vec or GloVe). Repeatable.", "NAME=FILE", repeatable=True),
     ],
-    data: Folder = Path("data"),
+    data: Data = None,
     combine: Combine = "sum",
     allow_missing: AllowMissing = False,
     overwrite: Annotated[bool, Option("Replace vectors of the same name.")] = False,
@@ -96,11 +95,12 @@ def add_semantics(
         print("\n".join(f"  {fact.replace('_', ' ')}: {value}" for fact, value in facts.items()))
 
 
-def free_target(data: Path, name: str, overwrite: bool) -> Path:
+def free_target(data: Path | None, name: str, overwrite: bool) -> Path:
     """The file for features of that name. Raises InputError if it would replace a file that is there."""
+    from benchmark.cells.datasets import data_folder, feature_path
     from dazle.features.added_semantics import side_files
 
-    target = data / f"{name}.h5"
+    target = feature_path(data_folder(data), name)
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
     vectors = side_files(target)
@@ -135,7 +135,7 @@ def simulate(
         Option("cub, sun, awa2 or deepfashion.", positional=True, default_text="all four; --full needs one"),
     ] = None,
     full: Annotated[bool, Option("Write NAME-full.h5, which has the exact size of the real dataset.")] = False,
-    data: Folder = Path("data"),
+    data: Data = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Describe the simulated datasets. With --full, write one as large as the real dataset."""
@@ -150,7 +150,7 @@ def simulate(
         print(summary(simulated(dataset)))
 
 
-def _simulate_full(name: DatasetName | None, data: Path, overwrite: bool) -> None:
+def _simulate_full(name: DatasetName | None, data: Path | None, overwrite: bool) -> None:
     if name is None:
         raise InputError(f"simulate --full: name one of {', '.join(get_args(DatasetName))}")
     from dazle.datasets.full_size import full_size
@@ -167,7 +167,7 @@ def _simulate_full(name: DatasetName | None, data: Path, overwrite: bool) -> Non
 
 
 @register(app)
-def info(name: Prepared = None, data: Folder = Path("data")) -> int:
+def info(name: Prepared = None, data: Data = None) -> int:
     """Show prepared features: sizes, splits, origin."""
     from dazle.features.feature_file import open_features
 
@@ -175,7 +175,7 @@ def info(name: Prepared = None, data: Folder = Path("data")) -> int:
 
 
 @register(app, "verify")
-def verify_files(name: Prepared = None, data: Folder = Path("data")) -> int:
+def verify_files(name: Prepared = None, data: Data = None) -> int:
     """Check prepared features completely. Reads all: checksums, fingerprint, unit lengths, splits."""
     from dazle.features.feature_file import verify
 
@@ -229,7 +229,7 @@ def _named_files(pairs: Sequence[str]) -> dict[str, Path]:
     return files
 
 
-def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) -> int:
+def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], None]) -> int:
     """Does the action for one or all prepared files. A bad file is one line on stderr, and then the exit code is 2."""
     code = 0
     for path in _prepared(data, name):
@@ -241,13 +241,16 @@ def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) 
     return code
 
 
-def _prepared(data: Path, name: str | None) -> list[Path]:
-    paths = sorted(path for path in data.glob("*.h5") if not path.name.startswith("."))
+def _prepared(data: Path | None, name: str | None) -> list[Path]:
+    from benchmark.cells.datasets import data_folder
+
+    folder = data_folder(data)
+    paths = sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
     if not paths:
-        raise InputError(f"{data}: no prepared features; import some with `data import`, or give --data")
+        raise InputError(f"{folder}: no prepared features; import some with `data import`, or give --data")
     if name is None:
         return paths
     names = [path.stem for path in paths]
     if name not in names:
-        raise InputError(f"{data}: no features named {name!r}; {suggestion(name, names)}")
+        raise InputError(f"{folder}: no features named {name!r}; {suggestion(name, names)}")
     return [paths[names.index(name)]]

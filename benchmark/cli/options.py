@@ -74,7 +74,7 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
         info = typer.Option(f"{flag}/--no-{flag[2:]}" if parameter.default else flag, **shared)
     else:
         metavar = option.metavar or "|".join(choices(kind))
-        info = typer.Option(flag, metavar=metavar, envvar=option.environment, **shared)
+        info = typer.Option(flag, metavar=metavar, **shared)
     text: Any = bool if kind is bool else list[str] if option.repeatable else str
     return inspect.Parameter(
         parameter.name,

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from benchmark.cells.options import POSITIVE, Option
+from benchmark.cells.options import POSITIVE, Data, Option
 from benchmark.cli.data import (
     AllowMissing,
     Combine,
     DatasetName,
-    Folder,
     Overwrite,
     attribute_vectors_of,
     free_target,
@@ -70,7 +69,7 @@ def prepare(
     backbone: Annotated[str, Option("Classifier of torchvision, or efficientnet-lite0.", "NAME")] = "resnet101",
     weights: Annotated[Path | None, Option("File of its weights, if they cannot be downloaded.", "FILE")] = None,
     skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
-    data: Folder = Path("data"),
+    data: Data = None,
     overwrite: Overwrite = False,
     device: Annotated[Device, Option("Device to extract on; auto: a GPU if there is one, else the CPU.")] = "auto",
     batch: Annotated[int, Option("Number of images in one step.", "N", limits=POSITIVE)] = 32,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ablations import suites, variants
 from ablations.variants import Variant
-from benchmark.cells.datasets import data_folder, resolve
+from benchmark.cells.datasets import data_folder, resolve, user_folder
 from benchmark.cells.matrix import Cell, Conditions, Dataset, expand, lacks_semantics
 from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
@@ -37,7 +37,7 @@ def plan(options: RunOptions) -> Plan:
     """Raises InputError for an unknown name, or features that do not exist."""
     suite = suites.find(options.suite)
     folder = data_folder(options.data)
-    if options.data is not None and options.source == "auto" and not folder.is_dir():
+    if user_folder(options.data) is not None and options.source == "auto" and not folder.is_dir():
         raise InputError(f"--data {folder} is no folder; correct it, or use --source simulated")
     rows = _rows(suite, options.variants)
     datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
