@@ -55,7 +55,8 @@ def import_file(
     with progress(name) as update:
         features = import_reference(
             file, target, name=name, preset=preset, backbone=backbone,
-            semantics=_named_files(semantics), allow_missing=allow_missing, progress=partial(update, "importing"),
+            semantics=named_files("--semantics", semantics), allow_missing=allow_missing,
+            progress=partial(update, "importing"),
         )  # fmt: skip
     print(summary(features))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
@@ -80,7 +81,7 @@ def add_semantics(
 
     [path] = _prepared(data, name)
     features = open_features(path, added=False)
-    for key, file in _named_files(semantics).items():
+    for key, file in named_files("--semantics", semantics).items():
         check_semantics_name(key)
         if key in features.semantics:
             raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
@@ -217,14 +218,17 @@ def summary(features: "FeatureSet") -> str:
     return "\n".join(lines)
 
 
-def _named_files(pairs: Sequence[str]) -> dict[str, Path]:
+def named_files(flag: str, words: Sequence[str], default: str | None = None) -> dict[str, Path]:
+    """The files of `NAME=FILE` words by name; with `default`, a file without a name has that name."""
     files: dict[str, Path] = {}
-    for pair in pairs:
-        name, equals, file = pair.partition("=")
-        if not equals or not file:
-            raise InputError(f"--semantics {pair}: write NAME=FILE")
+    for word in words:
+        name, equals, file = word.partition("=")
+        if default is not None and (not equals or Path(word).exists()):
+            name, file = default, word
+        if not file:
+            raise InputError(f"{flag} {word}: write NAME=FILE")
         if name in files:
-            raise InputError(f"--semantics {pair}: {name} is given twice; use another name")
+            raise InputError(f"{flag} {word}: {name} is given twice; write OTHERNAME={file}")
         files[name] = Path(file)
     return files
 

@@ -16,6 +16,7 @@ from benchmark.cli.data import (
     Overwrite,
     attribute_vectors_of,
     free_target,
+    named_files,
     summary,
 )
 from benchmark.machine import Device
@@ -136,13 +137,12 @@ def _with_vectors(
 ) -> "RawDataset":
     """The dataset with the attribute vectors of the user's files, and facts about them in its provenance."""
     from benchmark import __version__
+    from dazle.features.feature_file import check_semantics_name
 
     vectors: dict[str, NDArray[Any]] = {}
     facts: dict[str, dict[str, str]] = {}
-    for word in words:
-        name, file = _named_file(word)
-        if name in vectors:
-            raise InputError(f"--word-vectors {word}: {name} is given twice; write OTHERNAME={file}")
+    for name, file in named_files("--word-vectors", words, default="word2vec").items():
+        check_semantics_name(name)
         vectors[name], facts[name] = read(raw.attribute_names, file)
         about = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts[name].items())
         print(f"  semantics {name}: {about}" + ", instead of the vectors beside the archive" * (name in raw.semantics))
@@ -155,17 +155,6 @@ def _with_vectors(
         provenance.pop("semantics", None)
     provenance |= {"word_vectors": facts, "package": __version__}
     return replace(raw, semantics=semantics, provenance=provenance)
-
-
-def _named_file(word: str) -> tuple[str, Path]:
-    """`glove=FILE`, or a file alone, which is `word2vec`."""
-    from dazle.features.feature_file import check_semantics_name
-
-    name, equals, file = word.partition("=")
-    if not equals or Path(word).exists():
-        return "word2vec", Path(word)
-    check_semantics_name(name)
-    return name, Path(file)
 
 
 class _Extraction:

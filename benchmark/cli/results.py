@@ -5,11 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
+from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
 from benchmark.cells.options import Option, Rows
 from benchmark.reporting.options import AttentionOptions
 from dazle.errors import InputError
-
-COMPLETE, INCOMPLETE = 0, 3
 
 Run = Annotated[Path, Option("Output folder of a run.", positional=True)]
 Protocol = Annotated[Literal["honest", "last", "oracle"], Option("Protocol that chooses the reported epoch.")]
@@ -94,9 +93,11 @@ def check(
     The exit code is 1 if a row regressed, else 2 if a row cannot be compared, else 3 if a row is missing, else 0.
     """
     from benchmark.cells.folder import OutputFolder
+    from benchmark.gate.accepted import read_accepted
     from benchmark.gate.check import check
 
-    text, code = check(OutputFolder.read(out), against, rows)
+    folder = OutputFolder.read(out)
+    text, code = check(folder, read_accepted(against), against, rows)
     print(text)
     return code
 
