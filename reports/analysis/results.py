@@ -19,7 +19,7 @@ METRICS = ("S", "U", "H", "T1")
 
 
 class DatasetResults:
-    """The cells of one dataset, one row a cell with the columns of `benchmark.cells.folder.frame`, finished or not."""
+    """The cells of one dataset, one row a cell with the columns of `OutputFolder.frame`, finished or not."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         """Raises ValueError if the cells differ in source, preset, backbone or published counts."""
