@@ -2,6 +2,7 @@
 
 The command line (`benchmark/cli/options.py`), the check of the values, and the list of the options that change a result
 derive from it. A class of options inherits from `CommandOptions`.
+The file is in this room, not in `cli`, because `run`, `tuning` and `throughput` declare their options with it.
 """
 
 import json
