@@ -4,8 +4,9 @@ To add a variant, add an entry below. An entry with an axis joins the suite `abl
 tests cover it. The report prints the changes exactly as the entry gives them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ablations.methods import load_method
@@ -68,6 +69,18 @@ def find(name: str) -> Variant:
     if name not in VARIANTS:
         raise unknown("variant", name, VARIANTS, "all: python -m benchmark list variants")
     return VARIANTS[name]
+
+
+def select(patterns: Sequence[str], names: Iterable[str] = VARIANTS) -> list[Variant]:
+    """The variants among `names` that a pattern matches, in that order; all of them if there is no pattern.
+
+    Variants that are not among `names` and that a pattern names in full follow. Raises InputError if a pattern matches
+    nothing.
+    """
+    names = list(names)
+    matches = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns or ["*"])}
+    others = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+    return [find(name) for name in dict.fromkeys([*(name for name in names if name in matches), *others])]
 
 
 UNCALIBRATED = {"loss.ce_classes": "seen", "loss.lambda": 0.0, "loss.train_margin": 0.0, "loss.test_margin": 0.0}

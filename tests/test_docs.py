@@ -1,6 +1,7 @@
-"""The files and modules that README.md and docs/ name exist."""
+"""The files and modules that README.md, docs/ and docstrings name exist."""
 
-import importlib
+import ast
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 PACKAGES = ("ablations", "benchmark", "dazle", "reports", "tests")
@@ -43,16 +44,30 @@ def is_module(name: str) -> bool:
 def imports(name: str) -> bool:
     """Whether `name` is a module, or an attribute of one."""
     try:
-        importlib.import_module(name)
-    except ImportError:
-        parent, _, attribute = name.rpartition(".")
-        return "." in name and imports(parent) and hasattr(importlib.import_module(parent), attribute)
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
     return True
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
     assert list(missing(page, page.read_text(encoding="utf-8"))) == []
+
+
+def docstrings(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_and_paths_in_docstrings_exist(package: str) -> None:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        text = "\n\n".join(docstrings(path.read_text(encoding="utf-8")))
+        # The files of other projects have no folder.
+        names = [name for name in missing(path, text) if not SOURCE.fullmatch(name)]
+        assert names == [], path
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 """Cells and their files: the matrix, datasets, records, the manifest, outcomes of studies and the output folder.
 
-Imports `ablations` and `dazle`, no other room; never torch or Optuna when it is loaded.
+It also holds what every room above needs: the declaration of options, and the exit codes. Imports `machine`,
+`ablations` and `dazle`; never torch or Optuna when it is loaded.
 """

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 def data_folder(option: Path | None) -> Path:
     """The folder of prepared features: `option` (--data), else $DAZLE_DATA, else `data`."""
-    return option or Path(os.environ.get("DAZLE_DATA") or "data")
+    return user_folder(option) or Path("data")
+
+
+def user_folder(option: Path | None) -> Path | None:
+    """The folder that the user names, by --data (`option`) or $DAZLE_DATA; None if neither is given."""
+    variable = os.environ.get("DAZLE_DATA")
+    return option or (Path(variable) if variable else None)
 
 
 def feature_path(folder: Path, name: str) -> Path:

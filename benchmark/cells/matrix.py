@@ -115,6 +115,19 @@ def lacks_semantics(variant: Variant, dataset: Dataset) -> bool:
     return variant.changes.get("model.semantics", "random") not in (*dataset.semantics, *MADE_SEMANTICS)
 
 
+def rows_without_semantics(variants: Sequence[Variant], datasets: Sequence[Dataset]) -> list[str]:
+    """A line for each row whose attribute vectors some of the datasets do not have."""
+    lines = []
+    for variant in variants:
+        names = [data.name for data in datasets if lacks_semantics(variant, data)]
+        if names:
+            lines.append(
+                f"{variant.name} is left out on {', '.join(names)}: no attribute vectors "
+                f"{variant.changes['model.semantics']!r} there (data add-semantics brings them)"
+            )
+    return lines
+
+
 def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions) -> Cell:
     method = load_method(variant.method)
     preset = method.Settings.preset(dataset.preset, simulated=dataset.file is None)

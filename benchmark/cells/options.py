@@ -2,6 +2,7 @@
 
 The command line (`benchmark/cli/options.py`), the check of the values, and the list of the options that change a result
 derive from it. A class of options inherits from `CommandOptions`.
+The file is in this room, not in `cli`, because `run`, `tuning` and `throughput` declare their options with it.
 """
 
 import json
@@ -31,7 +32,6 @@ class Option:
     positional: bool = False
     repeatable: bool = False
     default_text: str | None = None  # in `--help`, if None or an empty default has a meaning
-    environment: str | None = None  # the variable that has the value if the option is absent
     limits: Mapping[str, Any] = field(default_factory=dict)  # arguments of pydantic's Field
     read: Callable[[str, Any], Any] | None = None  # from the flag and the text of the command line to the value
 
@@ -146,15 +146,19 @@ Source = Annotated[
     Literal["auto", "real", "simulated"],
     Option("Source of the features; auto: real if any are prepared, else simulated.", changes_result=True),
 ]
+# `benchmark.cells.datasets.data_folder` reads the variable.
 Data = Annotated[
     Path | None,
     Option(
         "Folder of the prepared features.",
         metavar="FOLDER",
         changes_result=True,
-        environment="DAZLE_DATA",
-        default_text="data",
+        default_text="$DAZLE_DATA, else data",
     ),
+]
+Rows = Annotated[
+    Literal["all", "present"],
+    Option("Accepted rows that are compared: all rows of the file, or those present in the run.", changes_result=False),
 ]
 DeviceOption = Annotated[
     Device, Option("Device to train on; auto: a GPU if there is one, else the CPU.", changes_result=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from benchmark.cells.datasets import prepared_files
-from benchmark.cells.options import Option
+from benchmark.cells.datasets import data_folder, prepared_files
+from benchmark.cells.options import Data, Option
 from benchmark.cli.options import Group, register
 from benchmark.progress import progress
 from dazle.errors import InputError, suggestion
@@ -32,7 +32,6 @@ app = typer.Typer(
 )
 
 DatasetName = Literal["cub", "sun", "awa2", "deepfashion"]
-Folder = Annotated[Path, Option("Folder of the prepared features.", "FOLDER", flag="--data", environment="DAZLE_DATA")]
 Prepared = Annotated[str | None, Option("Prepared dataset.", positional=True, default_text="all of them")]
 AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors are zero.")]
 Combine = Annotated[Literal["sum", "average"], Option("Sum or average of the word vectors of an attribute's name.")]
@@ -44,7 +43,7 @@ def import_file(
     file: Annotated[Path, Option("HDF5 file in the layout that DAZLE, MSDN and TransZero share.", positional=True)],
     name: Annotated[str, Option("Name of the dataset here: a-z, 0-9, - and _.", "NAME")],
     preset: Annotated[DatasetName, Option("Dataset whose settings are used in training.")],
-    data: Folder = Path("data"),
+    data: Data = None,
     semantics: Annotated[
         Sequence[str],
         Option("Attribute vectors (A, d) under a name. Repeatable.", "NAME=FILE.npy", repeatable=True),
@@ -63,7 +62,8 @@ def import_file(
     with progress(name) as update:
         features = import_reference(
             file, target, name=name, preset=preset, backbone=backbone,
-            semantics=_named_files(semantics), allow_missing=allow_missing, progress=partial(update, "importing"),
+            semantics=named_files("--semantics", semantics), allow_missing=allow_missing,
+            progress=partial(update, "importing"),
         )  # fmt: skip
     print(summary(features))
     seconds, size = time.monotonic() - started, target.stat().st_size / 1e6
@@ -77,7 +77,7 @@ def add_semantics(
         Sequence[str],
         Option("A .npy file (A, d), or word vectors (word2vec or GloVe). Repeatable.", "NAME=FILE", repeatable=True),
     ],
-    data: Folder = Path("data"),
+    data: Data = None,
     combine: Combine = "sum",
     allow_missing: AllowMissing = False,
     overwrite: Annotated[bool, Option("Replace vectors of the same name.")] = False,
@@ -88,7 +88,7 @@ def add_semantics(
 
     [path] = _prepared(data, name)
     features = open_features(path, added=False)
-    for key, file in _named_files(semantics).items():
+    for key, file in named_files("--semantics", semantics).items():
         check_semantics_name(key)
         if key in features.semantics:
             raise InputError(f"{path}: has {key} of its own; give the vectors of {file} another name")
@@ -103,11 +103,12 @@ def add_semantics(
         print("\n".join(f"  {fact.replace('_', ' ')}: {value}" for fact, value in facts.items()))
 
 
-def free_target(data: Path, name: str, overwrite: bool) -> Path:
+def free_target(data: Path | None, name: str, overwrite: bool) -> Path:
     """The file for features of that name. Raises InputError if it would replace a file that is there."""
+    from benchmark.cells.datasets import data_folder, feature_path
     from dazle.features.added_semantics import side_files
 
-    target = data / f"{name}.h5"
+    target = feature_path(data_folder(data), name)
     if target.exists() and not overwrite:
         raise InputError(f"{target}: exists already; add --overwrite to replace it, or use another --name")
     vectors = side_files(target)
@@ -142,7 +143,7 @@ def simulate(
         Option("cub, sun, awa2 or deepfashion; --full needs one of them.", positional=True, default_text="all four"),
     ] = None,
     full: Annotated[bool, Option("Write NAME-full.h5, which has the exact size of the real dataset.")] = False,
-    data: Folder = Path("data"),
+    data: Data = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Describe the simulated datasets. With --full, write one as large as the real dataset."""
@@ -157,7 +158,7 @@ def simulate(
         print(summary(simulated(dataset)))
 
 
-def _simulate_full(name: DatasetName | None, data: Path, overwrite: bool) -> None:
+def _simulate_full(name: DatasetName | None, data: Path | None, overwrite: bool) -> None:
     if name is None:
         raise InputError(f"simulate --full: name one of {', '.join(get_args(DatasetName))}")
     from dazle.datasets.full_size import full_size
@@ -174,7 +175,7 @@ def _simulate_full(name: DatasetName | None, data: Path, overwrite: bool) -> Non
 
 
 @register(app)
-def info(name: Prepared = None, data: Folder = Path("data")) -> int:
+def info(name: Prepared = None, data: Data = None) -> int:
     """Show prepared features: sizes, splits, origin."""
     from dazle.features.feature_file import open_features
 
@@ -182,7 +183,7 @@ def info(name: Prepared = None, data: Folder = Path("data")) -> int:
 
 
 @register(app, "verify")
-def verify_files(name: Prepared = None, data: Folder = Path("data")) -> int:
+def verify_files(name: Prepared = None, data: Data = None) -> int:
     """Check prepared features completely. Reads all: checksums, fingerprint, unit lengths, splits."""
     from dazle.features.feature_file import verify
 
@@ -224,19 +225,22 @@ def summary(features: "FeatureSet") -> str:
     return "\n".join(lines)
 
 
-def _named_files(pairs: Sequence[str]) -> dict[str, Path]:
+def named_files(flag: str, words: Sequence[str], default: str | None = None) -> dict[str, Path]:
+    """The files of `NAME=FILE` words by name; with `default`, a file without a name has that name."""
     files: dict[str, Path] = {}
-    for pair in pairs:
-        name, equals, file = pair.partition("=")
-        if not equals or not file:
-            raise InputError(f"--semantics {pair}: write NAME=FILE")
+    for word in words:
+        name, equals, file = word.partition("=")
+        if default is not None and (not equals or Path(word).exists()):
+            name, file = default, word
+        if not file:
+            raise InputError(f"{flag} {word}: write NAME=FILE")
         if name in files:
-            raise InputError(f"--semantics {pair}: {name} is given twice; use another name")
+            raise InputError(f"{flag} {word}: {name} is given twice; write OTHERNAME={file}")
         files[name] = Path(file)
     return files
 
 
-def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) -> int:
+def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], None]) -> int:
     """Does the action for one or all prepared files. A bad file is one line on stderr, and then the exit code is 2."""
     code = 0
     for path in _prepared(data, name):
@@ -248,13 +252,14 @@ def _for_prepared(data: Path, name: str | None, action: Callable[[Path], None]) 
     return code
 
 
-def _prepared(data: Path, name: str | None) -> list[Path]:
-    paths = prepared_files(data)
+def _prepared(data: Path | None, name: str | None) -> list[Path]:
+    folder = data_folder(data)
+    paths = prepared_files(folder)
     if not paths:
-        raise InputError(f"{data}: no prepared features; import some with `data import`, or give --data")
+        raise InputError(f"{folder}: no prepared features; import some with `data import`, or give --data")
     if name is None:
         return paths
     names = [path.stem for path in paths]
     if name not in names:
-        raise InputError(f"{data}: no features named {name!r}; {suggestion(name, names)}")
+        raise InputError(f"{folder}: no features named {name!r}; {suggestion(name, names)}")
     return [paths[names.index(name)]]

@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
-from benchmark.cells.options import POSITIVE, Data, Option
+from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
+from benchmark.cells.options import Option, Rows
+from benchmark.reporting.options import AttentionOptions
 from dazle.errors import InputError
-
-COMPLETE, INCOMPLETE = 0, 3
 
 Run = Annotated[Path, Option("Output folder of a run.", positional=True)]
 Protocol = Annotated[Literal["honest", "last", "oracle"], Option("Protocol that chooses the reported epoch.")]
@@ -90,47 +90,28 @@ def accept(
 def check(
     out: Run,
     against: Annotated[Path, Option("File of accepted results.", "FILE")],
-    rows: Annotated[
-        Literal["all", "present"], Option("Compare all rows of the file, or only those present in the run.")
-    ] = "all",
+    rows: Rows = "all",
 ) -> int:
     """Compare a run with accepted results.
 
     The exit code is 1 if a row regressed, else 2 if a row cannot be compared, else 3 if a row is missing, else 0.
     """
     from benchmark.cells.folder import OutputFolder
+    from benchmark.gate.accepted import read_accepted
     from benchmark.gate.check import check
 
-    text, code = check(OutputFolder.read(out), against, rows)
+    folder = OutputFolder.read(out)
+    text, code = check(folder, read_accepted(against), against, rows)
     print(text)
     return code
 
 
-def attention(
-    out: Annotated[Path, Option("Output folder of a run with --save-models.", positional=True)],
-    dataset: Annotated[str, Option("Dataset of the image; one that is in the run.", "NAME")],
-    image: Annotated[str, Option("Index of the image, or its file name as stored in the feature file.", "IMAGE")],
-    variant: Annotated[str, Option("Variant whose model is shown.", "NAME")] = "dazle",
-    seed: Annotated[int, Option("Repetition whose model is shown.", "N", limits={"ge": 0})] = 0,
-    top: Annotated[
-        int,
-        Option(
-            "Number of attributes to draw: those with the largest share of the score of the predicted class.",
-            "N",
-            limits=POSITIVE,
-        ),
-    ] = 6,
-    images: Annotated[
-        Path | None,
-        Option("Folder of the photographs to draw the maps on.", "FOLDER", default_text="plain cells of the grid"),
-    ] = None,
-    data: Data = None,
-) -> None:
+def attention(options: AttentionOptions) -> None:
     """Draw attention maps of one image into OUT/figures. They are written as SVG and PNG."""
-    from benchmark.reporting.attention import AttentionOptions, attention_picture
+    from benchmark.reporting.attention import attention_picture
     from benchmark.reporting.files import write_picture
 
-    picture = attention_picture(AttentionOptions(out, dataset, image, variant, seed, top, images, data))
-    print(f"{picture.title}\n{picture.caption}\n{write_picture(out, picture)}")
-    if images is None:
+    picture = attention_picture(options)
+    print(f"{picture.title}\n{picture.caption}\n{write_picture(options.out, picture)}")
+    if options.images is None:
         print("drawn on plain cells; --images FOLDER draws on the photograph")

@@ -6,7 +6,6 @@ The rule: a command that the same command cannot continue raises `InterruptError
 import signal
 from types import FrameType
 
-INTERRUPTED = 130
 CONTINUES = "the same command continues"
 _signals: list[int] = []
 

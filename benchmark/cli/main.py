@@ -1,7 +1,4 @@
-"""`python -m benchmark`: its commands and its exit codes.
-
-Exit codes: 0 fine; 1 regression, and nothing else; 2 bad usage or input; 3 incomplete (failed or missing cells); 70 a
-fault of this project, with its traceback on stderr; 130 interrupted; 141 the reader of the output ended before it.
+"""`python -m benchmark`: its commands, and from errors to exit codes.
 
 The rule: a command imports torch, pandas, optuna and matplotlib inside its function, so that `--help` and `list` answer
 at once.
@@ -15,16 +12,16 @@ from collections.abc import Callable
 
 import typer
 
+from benchmark.cells.exit_codes import BAD_INPUT, BROKEN_PIPE, FAULT, INTERRUPTED
 from benchmark.cli import folder_commands, interrupts
 from benchmark.cli.data import app as data_app
-from benchmark.cli.interrupts import CONTINUES, INTERRUPTED, InterruptError
+from benchmark.cli.interrupts import CONTINUES, InterruptError
 from benchmark.cli.listing import list_names
 from benchmark.cli.options import Group, register
 from benchmark.cli.prepare import prepare
 from benchmark.cli.run import run, throughput, tune
 from dazle.errors import InputError
 
-BAD_INPUT, FAULT, BROKEN_PIPE = 2, 70, 141
 # Errors of files and folders that are no fault of this project -> the remedy.
 REMEDIES = {
     **dict.fromkeys([errno.ENOSPC, errno.EDQUOT, errno.EROFS], "make room or choose another folder"),
@@ -62,7 +59,7 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """The command line; ends the process with one of the exit codes above."""
+    """The command line; ends the process with an exit code of `benchmark.cells.exit_codes`."""
     interrupts.watch()
     code: int = BROKEN_PIPE
     try:

@@ -73,7 +73,7 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
         info = typer.Option(f"{flag}/--no-{flag[2:]}" if parameter.default else flag, **shared)
     else:
         metavar = option.metavar or "|".join(choices(kind))
-        info = typer.Option(flag, metavar=metavar, envvar=option.environment, show_envvar=False, **shared)
+        info = typer.Option(flag, metavar=metavar, **shared)
     text: Any = bool if kind is bool else list[str] if option.repeatable else str
     return inspect.Parameter(
         parameter.name,
@@ -84,12 +84,11 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _absent(parameter: inspect.Parameter) -> str:
-    """The end of the help: the value of an absent option, and the environment variable that is read before it."""
+    """The end of the help: the value of an absent option."""
     option, kind, _ = declaration(parameter.name, parameter.annotation)
     default = None if parameter.default is inspect.Parameter.empty else parameter.default
     text = ("on" if default else None) if kind is bool else option.default_text or _text(default)
-    variable = f"${option.environment}, else " if option.environment else ""
-    return f"  [default: {variable}{text}]" if text else ""
+    return f"  [default: {text}]" if text else ""
 
 
 def _text(default: Any) -> str | None:

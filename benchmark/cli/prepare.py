@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from benchmark.cells.options import POSITIVE, Option
+from benchmark.cells.options import POSITIVE, Data, Option
 from benchmark.cli.data import (
     AllowMissing,
     Combine,
     DatasetName,
-    Folder,
     Overwrite,
     attribute_vectors_of,
     free_target,
+    named_files,
     summary,
 )
 from benchmark.machine import Device
@@ -81,7 +81,7 @@ def prepare(
         Path | None, Option("File with the weights of the backbone.", "FILE", default_text="downloaded")
     ] = None,
     skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
-    data: Folder = Path("data"),
+    data: Data = None,
     overwrite: Overwrite = False,
     device: Annotated[Device, Option("Device to extract on; auto: a GPU if there is one, else the CPU.")] = "auto",
     batch: Annotated[int, Option("Number of images in one step.", "N", limits=POSITIVE)] = 32,
@@ -148,13 +148,12 @@ def _with_vectors(
 ) -> "RawDataset":
     """The dataset with the attribute vectors of the user's files, and facts about them in its provenance."""
     from benchmark import __version__
+    from dazle.features.feature_file import check_semantics_name
 
     vectors: dict[str, NDArray[Any]] = {}
     facts: dict[str, dict[str, str]] = {}
-    for word in words:
-        name, file = _named_file(word)
-        if name in vectors:
-            raise InputError(f"--word-vectors {word}: {name} is given twice; write OTHERNAME={file}")
+    for name, file in named_files("--word-vectors", words, default="word2vec").items():
+        check_semantics_name(name)
         vectors[name], facts[name] = read(raw.attribute_names, file)
         about = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts[name].items())
         print(f"  semantics {name}: {about}" + ", instead of the vectors beside the archive" * (name in raw.semantics))
@@ -167,17 +166,6 @@ def _with_vectors(
         provenance.pop("semantics", None)
     provenance |= {"word_vectors": facts, "package": __version__}
     return replace(raw, semantics=semantics, provenance=provenance)
-
-
-def _named_file(word: str) -> tuple[str, Path]:
-    """`glove=FILE`, or a file alone, which is `word2vec`."""
-    from dazle.features.feature_file import check_semantics_name
-
-    name, equals, file = word.partition("=")
-    if not equals or Path(word).exists():
-        return "word2vec", Path(word)
-    check_semantics_name(name)
-    return name, Path(file)
 
 
 class _Extraction:

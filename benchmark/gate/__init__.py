@@ -1,1 +1,1 @@
-"""Accepted results, and the verdicts of a run against them. Imports `cells` and `reports`."""
+"""Accepted results, and the verdicts of a run against them. Imports `cells`, `machine`, `dazle` and `reports`."""

@@ -6,12 +6,11 @@ The rule a caller must know: tolerances that a reviewer set in the file are kept
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.cells.exit_codes import INCOMPLETE
 from benchmark.cells.folder import OutputFolder
 from benchmark.gate.accepted import LEAST_REPETITIONS, AcceptedResults, AcceptedRow, read_accepted, write_accepted
 from benchmark.gate.candidate import read_candidate
 from dazle.errors import InputError
-
-INCOMPLETE = 3
 
 
 def accept(out: Path, into: Path, replace: bool) -> tuple[list[str], int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.cells.folder import OutputFolder
-from benchmark.gate.accepted import AcceptedResults, read_accepted
+from benchmark.gate.accepted import AcceptedResults
 from benchmark.gate.candidate import Candidate, read_candidate
 from benchmark.gate.verdicts import CODES, Verdict, compare_rows, exit_code, tolerated_differences
 from dazle.files import write_atomic
@@ -15,9 +15,9 @@ COLUMNS = ("verdict", "dataset", "variant", "metric", "accepted", "now", "differ
 TEXT = ("verdict", "dataset", "variant", "metric", "why")
 
 
-def check(folder: OutputFolder, against: Path, rows: str) -> tuple[str, int]:
-    """The report in Markdown and the exit code; run and file are only read."""
-    accepted, candidate = read_accepted(against), read_candidate(folder)
+def check(folder: OutputFolder, accepted: AcceptedResults, against: Path, rows: str) -> tuple[str, int]:
+    """The report in Markdown and the exit code. `accepted`: the content of the file `against`; nothing is written."""
+    candidate = read_candidate(folder)
     verdicts = compare_rows(accepted, candidate, only_present=rows == "present")
     lines = [*_notes(accepted, candidate, verdicts), *_actions(verdicts, folder.path, against)]
     parts = [
@@ -30,9 +30,9 @@ def check(folder: OutputFolder, against: Path, rows: str) -> tuple[str, int]:
     return text, exit_code(verdicts)
 
 
-def check_run(folder: OutputFolder, against: Path, rows: str) -> int:
+def check_run(folder: OutputFolder, accepted: AcceptedResults, against: Path, rows: str) -> int:
     """`check`, printed and written to `verdicts.md` beside the report of the run."""
-    text, code = check(folder, against, rows)
+    text, code = check(folder, accepted, against, rows)
     print(text)
     write_atomic(folder.path / "verdicts.md", text + "\n")
     return code

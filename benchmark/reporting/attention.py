@@ -4,13 +4,13 @@ A model file holds numbers alone. The record of its cell holds their settings, a
 before anything is computed.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cells.datasets import data_folder, feature_path
 from benchmark.cells.folder import OutputFolder, model_path
 from benchmark.cells.records import Point, Record
+from benchmark.reporting.options import AttentionOptions
 from dazle.errors import InputError, suggestion
 
 if TYPE_CHECKING:
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from reports.figures.style import Picture
 
 
-@dataclass(frozen=True)
-class AttentionOptions:
-    """The options of `attention`."""
-
-    out: Path
-    dataset: str
-    image: str  # an index, or the name of a file
-    variant: str = "dazle"
-    seed: int = 0
-    top: int = 6
-    images: Path | None = None
-    data: Path | None = None
-
-
 def attention_picture(options: AttentionOptions) -> "Picture":
     """The figure. Raises InputError if the run, dataset, row, model or image is missing, or if they do not match."""
     from dazle.config import Settings
@@ -45,8 +31,6 @@ def attention_picture(options: AttentionOptions) -> "Picture":
     from reports.figures.style import style
     from reports.table import slug
 
-    if options.top < 1:
-        raise InputError(f"--top {options.top}: at least one attribute has to be shown")
     record = _record(options)
     settings = Settings().changed(record.identity["settings"])
     if settings.model.region_attention == "uniform":

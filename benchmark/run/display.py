@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from benchmark.cells.folder import CellState
 from benchmark.cells.matrix import Cell
 from benchmark.progress import Bars, duration
 from benchmark.run.cell_jobs import Ended
@@ -60,8 +61,8 @@ class Display:
             self.done += 1
             return
         self.failed += 1
-        last_line = (ended.record.error or "").strip().splitlines()[-1:]
-        self.print(f"FAILED {ended.cell.title}: {' '.join(last_line)}")
+        state = CellState(ended.record.status, ended.record, ended.record.error)
+        self.print(f"FAILED {ended.cell.title}: {state.last_line or ''}")
 
     def _note(self) -> str:
         cells = ", ".join(f"{cell.title} ({seconds:.0f} s)" for cell, seconds in self.running()[:4])

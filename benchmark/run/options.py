@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from benchmark.cells.options import (
     ABOVE_ZERO,
@@ -14,6 +14,7 @@ from benchmark.cells.options import (
     DeviceOption,
     Folds,
     Option,
+    Rows,
     Source,
     Threads,
     read_names,
@@ -142,10 +143,7 @@ class RunOptions(CommandOptions, marked=True):
             default_text="no comparison",
         ),
     ] = None
-    rows: Annotated[
-        Literal["all", "present"],
-        Option("Rows that --check compares: all rows of the file, or those present in the run.", changes_result=False),
-    ] = "all"
+    rows: Rows = "all"
 
 
 CHANGES_RESULT = RunOptions.changing_result()

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from math import ceil
 from pathlib import Path
 
 from ablations import suites, variants
-from ablations.variants import Variant
-from benchmark.cells.datasets import data_folder, resolve
-from benchmark.cells.matrix import Cell, Conditions, Dataset, expand, lacks_semantics
+from benchmark.cells.datasets import data_folder, resolve, user_folder
+from benchmark.cells.matrix import Cell, Conditions, expand, rows_without_semantics
 from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.options import RunOptions
@@ -37,9 +35,9 @@ def plan(options: RunOptions) -> Plan:
     """Raises InputError for an unknown name, or features that do not exist."""
     suite = suites.find(options.suite)
     folder = data_folder(options.data)
-    if options.data is not None and options.source == "auto" and not folder.is_dir():
+    if user_folder(options.data) is not None and options.source == "auto" and not folder.is_dir():
         raise InputError(f"--data {folder} is no folder; correct it, or use --source simulated")
-    rows = _rows(suite, options.variants)
+    rows = variants.select(options.variants, suite.variants)
     datasets, notes = resolve(options.datasets or None, suite.datasets, options.source, folder)
     conditions = Conditions(
         overrides=dict(options.overrides),
@@ -50,7 +48,7 @@ def plan(options: RunOptions) -> Plan:
         device=choose_device(options.device),
     )
     cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
-    left_out = _without_semantics(rows, datasets)
+    left_out = rows_without_semantics(rows, datasets)
     if not options.validation:
         cells, without_margins = _without_validated_margins(cells)
         left_out += without_margins
@@ -68,38 +66,10 @@ def plan(options: RunOptions) -> Plan:
     return Plan(out, cells, conditions, [*notes, *left_out], studies, workers, memory)
 
 
-def _rows(suite: suites.Suite, patterns: Sequence[str]) -> list[Variant]:
-    """The suite's variants that match a pattern; a variant of another suite must be named in full."""
-    if not patterns:
-        return [variants.find(name) for name in suite.variants]
-    rows: dict[str, Variant] = {}
-    for pattern in patterns:
-        matching = [name for name in suite.variants if fnmatchcase(name, pattern)]
-        if not matching:
-            matching = [variants.find(pattern).name]
-        rows |= {name: variants.find(name) for name in matching}
-    order = [*suite.variants, *rows]
-    return sorted(rows.values(), key=lambda variant: order.index(variant.name))
-
-
 def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
     names = list(dict.fromkeys(c.variant.name for c in cells if c.settings.test_margin == "validated"))
     others = [cell for cell in cells if cell.variant.name not in names]
     return others, [f"{name} is left out: its margin needs the validation phase" for name in names]
-
-
-def _without_semantics(rows: Sequence[Variant], datasets: Sequence[Dataset]) -> list[str]:
-    """A line for each row whose attribute vectors some datasets do not have."""
-    lines = []
-    for row in rows:
-        without = [data.name for data in datasets if lacks_semantics(row, data)]
-        if without:
-            vectors = row.changes["model.semantics"]
-            lines.append(
-                f"{row.name} is left out on {', '.join(without)}: no attribute vectors {vectors!r} there "
-                "(data add-semantics brings them)"
-            )
-    return lines
 
 
 def _memory(options: RunOptions, workers: int, cells: Sequence[Cell]) -> int:

@@ -2,23 +2,24 @@
 
 import shlex
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import make_manifest
 from benchmark.run.options import RunOptions
 from benchmark.run.plan import Plan, plan
 
-COMPLETE, INCOMPLETE = 0, 3
+if TYPE_CHECKING:
+    from benchmark.gate.accepted import AcceptedResults
 
 
 def run(options: RunOptions) -> int:
     """Trains the cells that are not done, writes the report, checks it with `--check`, and returns the exit code."""
     run_plan = plan(options)
-    if options.check is not None:
-        # Loads pandas and scipy; without --check the first cell does not wait for them.
-        from benchmark.gate.accepted import read_accepted
-
-        read_accepted(options.check)
+    # Loads pandas and scipy; without --check the first cell does not wait for them.
+    accepted = _accepted(options.check) if options.check is not None else None
     manifest = make_manifest(options.suite, run_plan.cells, run_plan.conditions, run_plan.notes, run_plan.studies)
     folder = OutputFolder.start(run_plan.out, manifest, run_plan.cells)
     if options.tuned is not None:
@@ -26,7 +27,13 @@ def run(options: RunOptions) -> int:
 
         copy_figures(options.tuned, run_plan.out, run_plan.studies)
     _train(folder, options, run_plan)
-    return _finish(folder, options, run_plan)
+    return _finish(folder, options, run_plan, accepted)
+
+
+def _accepted(path: Path) -> "AcceptedResults":
+    from benchmark.gate.accepted import read_accepted
+
+    return read_accepted(path)
 
 
 def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
@@ -68,7 +75,7 @@ def _done(folder: OutputFolder, run_plan: Plan) -> int:
     return sum(folder.status(cell.id) == "done" for cell in run_plan.cells)
 
 
-def _finish(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> int:
+def _finish(folder: OutputFolder, options: RunOptions, run_plan: Plan, accepted: "AcceptedResults | None") -> int:
     """The report, the check, and the exit code."""
     from benchmark.gate.check import check_run
     from benchmark.reporting.report import write_report
@@ -82,6 +89,6 @@ def _finish(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> int:
     done, total = _done(folder, run_plan), len(run_plan.cells)
     print(f"{done} of {total} cells done")
     print(f"the table is in {path}, the page is {path.with_suffix('.html')}")
-    if options.check is not None:
-        return check_run(folder, options.check, options.rows)
+    if options.check is not None and accepted is not None:
+        return check_run(folder, accepted, options.check, options.rows)
     return COMPLETE if done == total else INCOMPLETE

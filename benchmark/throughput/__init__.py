@@ -1,4 +1,4 @@
 """The command `throughput`: the speed of a training step and of inference on one device.
 
-Imports `machine`, `progress`, `ablations`, `dazle` and `reports`.
+Imports `cells` (options only), `machine`, `progress`, `ablations`, `dazle` and `reports`.
 """

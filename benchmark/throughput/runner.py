@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
-from ablations.variants import VARIANTS, Variant, find
+from ablations.variants import Variant, select
 from benchmark import machine
 from benchmark.machine import choose_device
 from benchmark.progress import duration, progress
@@ -77,7 +76,7 @@ def _check(options: Options, device: str) -> tuple[list[Shape], list[Variant]]:
     """The shapes and variants that the options name. Raises InputError for the first option that is not valid."""
     if "tf32" in options.precisions and device == "cpu":
         raise InputError("--precision tf32: is for GPUs; use float32 or bf16 on a CPU")
-    shapes, variants = find_shapes(options.shapes), _find_variants(options.variants)
+    shapes, variants = find_shapes(options.shapes), select(options.variants)
     if (options.out / "throughput.json").exists() and not options.overwrite:
         raise InputError(f"--out {options.out}: holds measurements already; choose another or add --overwrite")
     try:
@@ -87,15 +86,6 @@ def _check(options: Options, device: str) -> tuple[list[Shape], list[Variant]]:
     if not os.access(options.out, os.W_OK):
         raise InputError(f"--out {options.out} cannot be written; choose another folder")
     return shapes, variants
-
-
-def _find_variants(patterns: Sequence[str]) -> list[Variant]:
-    """The variants that a pattern matches, in the order of the registry; all of them if there is no pattern."""
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in VARIANTS):
-            find(pattern)
-    names = [name for name in VARIANTS if any(fnmatchcase(name, pattern) for pattern in patterns or ["*"])]
-    return [VARIANTS[name] for name in names]
 
 
 def _measure(options: Options, shapes: Sequence[Shape], variants: Sequence[Variant], device: str) -> Results:

@@ -5,22 +5,20 @@ Running the same options again continues it; with more `--trials` every study of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
 from optuna import Study
 
 from ablations import variants
-from ablations.variants import Variant
 from benchmark.cells.datasets import data_folder, resolve
-from benchmark.cells.matrix import Conditions, Dataset, expand, lacks_semantics
+from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
+from benchmark.cells.matrix import Conditions, Dataset, expand, rows_without_semantics
 from benchmark.cells.outcome import Outcome, write_outcome
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.jobs import Jobs
 from benchmark.run.plan import FEATURE_MEMORY
 from benchmark.run.pools.processes import Processes, prepare_training
-from benchmark.run.runner import COMPLETE, INCOMPLETE
 from benchmark.tuning.display import StudyDisplay
 from benchmark.tuning.options import TuneOptions
 from benchmark.tuning.outcome import make_outcome
@@ -43,14 +41,13 @@ class TunePlan:
 
 def plan(options: TuneOptions) -> TunePlan:
     """Raises InputError for an unknown name, or features that do not exist."""
-    rows = _rows(options.variants)
+    rows = variants.select(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
     _check_folds(datasets, options.folds)
     conditions = Conditions(dict(options.overrides), options.base_seed, options.folds, True, options.threads, device)
     cells = expand(rows, datasets, 1, conditions)
-    notes += [f"{row.name} is left out on {data.name}: it has no attribute vectors {row.changes['model.semantics']!r}"
-              for data in datasets for row in rows if lacks_semantics(row, data)]  # fmt: skip
+    notes += rows_without_semantics(rows, datasets)
     if not cells:
         raise InputError("; ".join([*notes, "nothing is left to tune: choose another --variant"]))
     search = (options.objective, options.sampler, options.pruner, options.seeds)
@@ -60,15 +57,6 @@ def plan(options: TuneOptions) -> TunePlan:
         notes,
         options.workers or default_workers(device, options.threads),
     )
-
-
-def _rows(patterns: Sequence[str]) -> list[Variant]:
-    """The variants that match a pattern, each once."""
-    rows: dict[str, Variant] = {}
-    for pattern in patterns:
-        matching = [name for name in variants.VARIANTS if fnmatchcase(name, pattern)] or [variants.find(pattern).name]
-        rows |= {name: variants.find(name) for name in matching}
-    return list(rows.values())
 
 
 def _check_folds(datasets: Sequence[Dataset], folds: int) -> None:

@@ -16,8 +16,8 @@ The region of every attribute is stored, so pointing accuracy can be computed.
 
 The constants here and the schedules (`SIMULATED_SCHEDULES` in `dazle/config.py`) were tuned on the generator seeds
 `CONSTANTS_FROM`, which are never reported. Tuning ended when the validation S and U of the full model (fold 1, best
-epoch) were between 40 and 80 on all four sets. No other variant was evaluated. Since then they are frozen. The schedules
-were tuned again in the same way for version 0.4.0, when a larger batch halved the number of steps.
+epoch) were between 40 and 80 on all four sets. No other variant was evaluated. Since then they are frozen. The
+schedules were tuned again in the same way for version 0.4.0, when a larger batch halved the number of steps.
 """
 
 import hashlib

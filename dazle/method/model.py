@@ -117,7 +117,7 @@ class Model(nn.Module):
             pairs = zip(vectors, weights, strict=True)
             products = rows @ torch.cat([v.to(dtype) @ W.to(dtype) for v, W in pairs]).T
         else:
-            mapped = (rows @ torch.cat(weights).to(dtype).T).split([len(W) for W in weights], dim=1)
+            mapped = torch.split(rows @ torch.cat(weights).to(dtype).T, [len(W) for W in weights], dim=1)
             products = torch.cat([W_f @ v.to(dtype).T for W_f, v in zip(mapped, vectors, strict=True)], dim=1)
         sizes = [len(v) for v in vectors]
         return torch.split(products.view(batch, count, -1).to(V.dtype), sizes, dim=2)

@@ -19,7 +19,7 @@ METRICS = ("S", "U", "H", "T1")
 
 
 class DatasetResults:
-    """The cells of one dataset, one row per cell, columns of `benchmark.cells.folder.frame`, finished or not."""
+    """The cells of one dataset, one row per cell with the columns of `OutputFolder.frame`, finished or not."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         """Raises ValueError if the cells differ in source, preset, backbone or published counts."""
@@ -109,11 +109,10 @@ class DatasetResults:
         return self._differences[key]
 
     def status_and_error(self, variant: str, seed: int) -> tuple[str, str]:
-        """The status of a cell and the last line of its error, which is empty if there was no error."""
+        """The status of a cell, and its error, which is empty if there was none."""
         cells = self._cells[variant]
         status, error = cells.loc[cells["seed"] == seed, ["status", "error"]].iloc[0]
-        lines = error.strip().splitlines() if isinstance(error, str) else []
-        return str(status), lines[-1] if lines else ""
+        return str(status), error if isinstance(error, str) else ""
 
     def axis(self, variant: str) -> str:
         """The axis that a variant belongs to; empty for the full model and for rows that change several."""

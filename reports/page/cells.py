@@ -25,7 +25,7 @@ MIB = 2**20
 def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     """The content of the page's `data` element: columns, cells in the order of `frame`, and the values they share.
 
-    frame: one row per cell, columns of `benchmark.cells.folder.frame`. The numbers of a cell are those of `protocol`.
+    frame: one row per cell, the columns of `OutputFolder.frame`. The numbers of a cell are those of `protocol`.
     Raises ValueError for an unknown protocol.
     """
     check_protocol(protocol)

@@ -1,7 +1,7 @@
 """The content of a run's report: its tables, the summary of the claims, and the numbers for LaTeX macros.
 
 The rule a caller must know: the content is made from the data frame of records alone (one row per cell, the columns of
-`benchmark.cells.folder.frame`), and one report has one source of features and one protocol.
+`benchmark.cells.folder.OutputFolder.frame`), and one report has one source of features and one protocol.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,8 @@ from benchmark.cells.datasets import resolve
 from benchmark.cells.folder import model_path, record_path
 from benchmark.cells.manifest import make_manifest, manifest_path, read_manifest, write_manifest
 from benchmark.cells.matrix import Conditions, expand, identity_hash
-from benchmark.reporting.attention import AttentionOptions, attention_picture, image_index
+from benchmark.reporting.attention import attention_picture, image_index
+from benchmark.reporting.options import AttentionOptions
 from dazle.config import Settings
 from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
@@ -89,7 +90,7 @@ def test_one_region_carries_all_the_weight_of_max(run: Path) -> None:
         ({"seed": 3}, "--seed 3 is not in .*; it has 0"),
         ({"image": "99999"}, "--image 99999: cub has images 0 to 1547"),
         ({"image": "bird.jpg"}, "cub has no file names; give an index, 0 to 1547"),
-        ({"top": 0}, "--top 0: at least one"),
+        ({"top": 0}, "--top is not valid: Input should be greater than or equal to 1"),
         ({"images": Path("nowhere")}, "do not say which files they are of"),
     ],
 )

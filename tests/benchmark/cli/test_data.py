@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from benchmark.cli.data import app
+from benchmark.cli.data import app, named_files
 from dazle.errors import InputError
 from dazle.features.feature_file import open_features
 from tests.dazle.features.small_features import write_reference
@@ -153,3 +153,17 @@ def test_help_needs_no_heavy_import() -> None:
     environment = os.environ | {"PYTHONPATH": str(root)}
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert output.stdout.strip() == "set()"
+
+
+def test_files_by_name(tmp_path: Path) -> None:
+    assert named_files("--semantics", ["a=x.npy", "b=y=z.npy"]) == {"a": Path("x.npy"), "b": Path("y=z.npy")}
+    existing = tmp_path / "a=b.npy"
+    existing.touch()
+    assert named_files("--word-vectors", [str(existing)], "word2vec") == {"word2vec": existing}
+    for words, message in (
+        (["x.npy"], "--semantics x.npy: write NAME=FILE"),
+        (["a="], "--semantics a=: write NAME=FILE"),
+        (["a=x", "a=y"], "--semantics a=y: a is given twice; write OTHERNAME=y"),
+    ):
+        with pytest.raises(InputError, match=message):
+            named_files("--semantics", words)

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner
@@ -158,7 +159,9 @@ def test_run_and_check_in_one(tmp_path: Path) -> None:
              "--set", "training.epochs=1", "--out", out)  # fmt: skip
     assert benchmark(*words)[0] == 0
     assert benchmark("accept", out, "--into", path)[0] == 0
-    code, output = benchmark(*words, "--check", path)
+    with patch("benchmark.gate.accepted.read_accepted", wraps=read_accepted) as reader:
+        code, output = benchmark(*words, "--check", path)
+    assert reader.call_count == 1
     assert code == 0
     assert "Verdicts: 1 same." in output
     assert "Verdicts: 1 same." in (out / "verdicts.md").read_text()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,34 @@ def test_help_of_run_has_each_option_with_its_placeholder_choices_and_default() 
     assert "--validation / --no-validation Train the validation phase" in words and "[default: on]" in words
     assert "--validation / --no-validation" in words
     assert "--fail-fast Stop at the first cell that fails." in words
+
+
+@pytest.mark.parametrize("flag", ["--data", "--rows"])
+def test_an_option_of_several_commands_has_one_declaration(flag: str) -> None:
+    texts = {
+        (parameter.help, parameter.default)
+        for path in paths(get_command(app))
+        for parameter in _command(*path).params
+        if flag in parameter.opts
+    }
+    assert len(texts) == 1
+
+
+def _command(*path: str) -> Any:
+    command: Any = get_command(app)
+    for name in path:
+        command = command.commands[name]
+    return command
+
+
+@pytest.mark.parametrize("words", [("data", "info"), ("run", "--suite", "smoke", "--dry-run")], ids=["data", "run"])
+def test_commands_read_the_folder_of_the_features_from_the_environment(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAZLE_DATA", str(tmp_path / "nowhere"))
+    done = benchmark(*words)
+    assert done.returncode == 2
+    assert f"{tmp_path / 'nowhere'}" in done.stderr
 
 
 def test_without_a_command_the_help_is_printed_and_the_exit_code_is_2() -> None:

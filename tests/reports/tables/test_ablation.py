@@ -152,7 +152,7 @@ def test_two_equal_differences_have_no_interval_and_are_not_told_from_the_best()
 
 
 def test_failed_and_missing_cells_are_shown_with_their_reason() -> None:
-    planted = failed("uniform-calibrated", 3, error="Traceback ..\nValueError: planted", **UNIFORM)
+    planted = failed("uniform-calibrated", 3, error="ValueError: planted", **UNIFORM)
     gone = [failed("sparse", s, status="missing") for s in range(4)]
     table, shown = only(pd.concat([ablation(), pd.DataFrame([planted, *gone])]))
     assert shown["uniform-calibrated"]["seeds"] == "3/4" and shown["uniform-calibrated"]["H"] == "52.0 ± 2.6"
