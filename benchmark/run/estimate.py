@@ -79,7 +79,10 @@ def _time(cell: Cell) -> tuple[float, float]:
 
     torch.set_num_threads(cell.identity["threads"])
     data, settings, method = cell.dataset, _settings(cell), load_method("dazle")
-    task = made_up_task(data.regions, data.attributes, data.classes, IMAGES, precision=settings.precision)
+    task = made_up_task(
+        data.regions, data.attributes, data.classes, IMAGES,
+        semantics=settings.model.semantics, precision=settings.precision,
+    )  # fmt: skip
     step = method.step(task, settings)
     (_, regions), *_ = task.reader().batches([np.arange(IMAGES)])
     labels = torch.from_numpy(task.labels)

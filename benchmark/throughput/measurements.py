@@ -90,6 +90,7 @@ def distinct_variants(shape: Shape, variants: Sequence[Variant]) -> list[Distinc
     distinct: dict[object, DistinctVariant] = {}
     for variant in variants:
         workloads = ModelWorkloads(shape, variant_settings(shape, variant, "float32"), "cpu")
+        workloads.inference()  # the first one makes the scorer
         operations = {name: count_operations(getattr(workloads, name)) for name in WORKLOADS}
         traces = tuple(operations[name].trace for name in WORKLOADS)
         if traces in distinct:

@@ -32,10 +32,10 @@ class ModelWorkloads:
 
     def __init__(self, shape: Shape, settings: Settings, device: str, method: str = "dazle") -> None:
         self.settings, self.maps = settings, shape.maps
-        one_hot = settings.flat().get("model.semantics") == "one-hot"
         self.task = made_up_task(
             (shape.regions, shape.channels), shape.attributes, (shape.seen, shape.classes - shape.seen), shape.batch,
-            dimension=shape.attributes if one_hot else shape.dimension, device=device, precision=settings.precision,
+            dimension=shape.dimension, semantics=settings.flat().get("model.semantics", "word2vec"), device=device,
+            precision=settings.precision,
         )  # fmt: skip
         (_, self.regions), *_ = self.task.reader().batches([np.arange(shape.batch)])
         self.labels = torch.from_numpy(self.task.labels).to(device)

@@ -101,26 +101,29 @@ def made_up_task(
     images: int,
     *,
     dimension: int = 300,
+    semantics: str = "word2vec",
     device: torch.device | str = "cpu",
     precision: str = "float32",
 ) -> Task:
     """A task of random train images, for measurements of speed; regions (R, D), classes (seen, unseen).
 
-    The semantics `word2vec` have `dimension` values; the label of an image is its position among the seen classes.
+    The semantics `word2vec`, and those named `semantics`, are the same vectors of `dimension` values; the label of an
+    image is its position modulo the number of seen classes.
     """
     random = np.random.default_rng(0)
     values = random.random((images, *regions), np.float32)
     values /= np.linalg.norm(values, axis=2, keepdims=True)
     seen, unseen = classes
-    vectors = random.random((seen + unseen, attributes), np.float32)
+    class_vectors = random.random((seen + unseen, attributes), np.float32)
+    attribute_vectors = random.standard_normal((attributes, dimension)).astype(np.float32)
     return Task(
         images=TrainImages(
             Regions(values.astype(np.float16), np.ones((images, regions[0]), np.float32)), np.arange(images)
         ),
         labels=np.arange(images) % seen,
-        attributes=torch.from_numpy(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)),
+        attributes=torch.from_numpy(class_vectors / np.linalg.norm(class_vectors, axis=1, keepdims=True)),
         seen=np.arange(seen + unseen) < seen,
-        semantics={"word2vec": random.standard_normal((attributes, dimension)).astype(np.float32)},
+        semantics=dict.fromkeys(("word2vec", semantics), attribute_vectors),
         grid=(1, regions[0]),
         seed=("made up",),
         device=torch.device(device),

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from benchmark.cells.datasets import resolve
 from benchmark.cli.main import app
 from benchmark.run import runner
+from benchmark.run.estimate import expected_seconds
 from benchmark.run.options import RunOptions
 from benchmark.run.plan import plan
 from dazle.config import Settings
@@ -118,6 +119,8 @@ def test_vectors_are_added_beside_the_file_and_only_to_it(folder: Path) -> None:
     assert again.fingerprint == features.fingerprint
     rows = {cell.variant.name for cell in plan(RunOptions("ablations", datasets=["cub-full"], data=folder)).cells}
     assert "glove" in rows
+    glove = plan(RunOptions("ablations", variants=["glove"], datasets=["cub-full"], data=folder))
+    assert expected_seconds(glove.cells) > 0
     add(path, replace(features, fingerprint="0" * 64), "glove", vectors, {})
     with pytest.raises(InputError, match="belongs to other features"):
         open_features(path)
