@@ -64,10 +64,12 @@ def cell_seconds(cell: Cell) -> float:
 
 
 def _settings(cell: Cell) -> Settings:
-    """The cell's settings of the full model, or those of its dataset's preset if another method trains it."""
-    if isinstance(cell.settings, Settings):
-        return cell.settings
-    return Settings.preset(cell.dataset.preset, simulated=cell.dataset.file is None)
+    """Those of the full model on the cell's dataset, with the cell's schedule if the cell trains that method too."""
+    preset = Settings.preset(cell.dataset.preset, simulated=cell.dataset.file is None)
+    if not isinstance(cell.settings, Settings):
+        return preset
+    flat = cell.settings.flat()
+    return preset.changed({key: value for key, value in flat.items() if key.startswith("training.")})
 
 
 def _time(cell: Cell) -> tuple[float, float]:
@@ -79,10 +81,7 @@ def _time(cell: Cell) -> tuple[float, float]:
 
     torch.set_num_threads(cell.identity["threads"])
     data, settings, method = cell.dataset, _settings(cell), load_method("dazle")
-    task = made_up_task(
-        data.regions, data.attributes, data.classes, IMAGES,
-        semantics=settings.model.semantics, precision=settings.precision,
-    )  # fmt: skip
+    task = made_up_task(data.regions, data.attributes, data.classes, IMAGES, precision=settings.precision)
     step = method.step(task, settings)
     (_, regions), *_ = task.reader().batches([np.arange(IMAGES)])
     labels = torch.from_numpy(task.labels)
