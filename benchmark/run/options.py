@@ -119,8 +119,8 @@ class RunOptions(CommandOptions, marked=True):
     timeout: Annotated[
         float | None,
         Option(
-            "Time limit for one cell; a cell that takes longer is stopped and recorded as failed. N seeds in one "
-            "step have N times the limit.",
+            "Time limit for one cell; a cell that takes longer is stopped and recorded as failed. Cells that share "
+            "a training share one limit.",
             "SECONDS",
             changes_result=False,
             limits=ABOVE_ZERO,
