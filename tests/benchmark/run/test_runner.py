@@ -161,6 +161,20 @@ def test_a_failed_cell_is_a_record_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert "diverged" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
+def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = benchmark(
+        "run", "--suite", "smoke", "--seeds", "3", "--source", "simulated", "--out", out, "--fail-fast", "--workers", "1",
+        "--set", "training.epochs=1", "--set", "training.learning_rate=1e30",
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.count("FAILED") == 1
+    assert "stopping at the first failure, as --fail-fast asks" in done.stderr
+    states = OutputFolder.read(out).states.values()
+    assert sorted(state.status for state in states) == ["failed"] + ["missing"] * 8
+    assert not list((out / "locks").glob("[0-9a-f]*"))
+
+
 def test_a_torn_record_counts_as_missing_and_is_made_again(undisturbed: Path, tmp_path: Path) -> None:
     import shutil
 
