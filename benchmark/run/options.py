@@ -128,12 +128,8 @@ class RunOptions(CommandOptions, marked=True):
     timeout: Annotated[
         float | None,
         Option(
-<<<<<<< HEAD
-            "Time limit for one cell; a cell that takes longer is stopped and recorded as failed.",
-=======
             "Time limit for one cell; a cell that takes longer is stopped and recorded as failed. Cells that share "
             "a training share one limit.",
->>>>>>> h-trun
             "SECONDS",
             changes_result=False,
             limits=ABOVE_ZERO,
