@@ -1,4 +1,4 @@
-"""Examples of records in the columns of `benchmark.cells.folder.frame`: one row per cell."""
+"""Examples of records in the columns of `benchmark.cells.folder.OutputFolder.frame`: one row per cell."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -90,7 +90,7 @@ def test_one_region_carries_all_the_weight_of_max(run: Path) -> None:
         ({"seed": 3}, "--seed 3 is not in .*; it has 0"),
         ({"image": "99999"}, "--image 99999: cub has images 0 to 1547"),
         ({"image": "bird.jpg"}, "cub has no file names; give an index, 0 to 1547"),
-        ({"top": 0}, "--top is not valid: Input should be greater than or equal to 1"),
+        ({"top": 0}, "--top 0 is less than 1"),
         ({"images": Path("nowhere")}, "do not say which files they are of"),
     ],
 )

@@ -256,7 +256,7 @@ def test_a_missing_study_is_refused_in_one_line(tuned: Path) -> None:
 def test_a_run_under_other_conditions_than_its_studies_says_so(tuned: Path) -> None:
     assert plan(options(tuned, "dazle")).notes == []
     notes = plan(options(tuned, "dazle", overrides={})).notes
-    assert notes == ["dazle-tuned on cub was tuned with training.epochs = 1; here it is 10"]
+    assert notes == ["dazle-tuned on cub was tuned with training.epochs = 1; here it is 8"]
 
 
 def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of_tuned: Path, tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_a_tuned_run_is_not_mixed_with_one_of_another_choice(tuned: Path, run_of
         (("--trials", "1", "--variant", ""), "--variant '' names nothing"),
         (("--trials", "1", "--dataset", ""), "--dataset '' names nothing"),
         (("--trials", "1", "--dataset", "cup"), "the nearest is 'cub'"),
-        (("--trials", "1", "--variant", "glove"), "it has no attribute vectors 'glove'"),
+        (("--trials", "1", "--variant", "glove"), "no attribute vectors 'glove' there"),
         (("--trials", "1", "--storage", "nonsense"), "is no storage URL"),
         (("--trials", "1", "--out", "/proc/nothing"), "cannot be written"),
     ],

@@ -157,7 +157,7 @@ def test_a_new_row_is_new_and_one_that_lacks_cells_is_missing(run, accepted) -> 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"overrides": {"training.epochs": 3}}, "training.epochs 10 accepted, 3 here"),
+        ({"overrides": {"training.epochs": 3}}, "training.epochs 8 accepted, 3 here"),
         ({"folds": 3}, "folds 1 accepted, 3 here"),
     ],
     ids=["settings", "folds"],

@@ -83,6 +83,7 @@ def test_compare_a_run_with_itself_of_another_package(
 def test_runs_that_cannot_be_compared_are_one_line(out: Path, tmp_path: Path, change, message: str) -> None:
     other = tmp_path / "other"
     shutil.copytree(out, other)
+    shutil.rmtree(other / "cells")
     path = other / "manifest.json"
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=message):

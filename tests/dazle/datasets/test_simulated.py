@@ -31,10 +31,8 @@ def test_another_seed_is_another_dataset(name: str) -> None:
     assert not np.array_equal(simulate(name, 7).attributes, cached_features(name).attributes)
 
 
-def test_the_fingerprint_follows_what_is_drawn_and_not_how_it_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint("cub")
-    monkeypatch.setitem(SHAPES, "cub", replace(SHAPES["cub"], training={"training.epochs": 1}))
-    assert fingerprint("cub") == before
     monkeypatch.setitem(SHAPES, "cub", replace(SHAPES["cub"], noise=0.3))
     assert fingerprint("cub") != before
     monkeypatch.undo()

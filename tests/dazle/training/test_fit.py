@@ -44,7 +44,7 @@ def test_a_curve_has_a_point_an_epoch_and_everything_in_it(settings: Settings) -
     assert point["loss"]["total"] == pytest.approx(
         point["loss"]["class"] + 0.1 * point["loss"]["self_calibration"], rel=1e-5
     )
-    assert fitted.images_trained == 3 * (len(phase.train) // 50) * 50
+    assert fitted.images_trained == 3 * (len(phase.train) // 80) * 80
 
 
 def test_a_validated_margin_is_its_own_in_validation_and_the_mean_over_folds_in_the_test(settings: Settings) -> None:

@@ -52,5 +52,5 @@ def test_the_judge_returns_nothing_and_counts_the_training_alone() -> None:
     judge = train(Asking(), features, phase, settings, SEED, CPU)
     assert returned == [None]
     assert judge.train_seconds > 0
-    assert judge.images_trained == len(phase.train) // 50 * 50
+    assert judge.images_trained == len(phase.train) // 80 * 80
     assert judge.parameters > 1000
