@@ -169,7 +169,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr.count("FAILED") == 1
-    assert "stopping at the first failure, as --fail-fast asks" in done.stderr
+    assert "stopped at the first failure (--fail-fast)" in done.stderr
     states = OutputFolder.read(out).states.values()
     assert sorted(state.status for state in states) == ["failed"] + ["missing"] * 8
     assert not list((out / "locks").glob("[0-9a-f]*"))
