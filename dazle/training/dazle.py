@@ -86,5 +86,5 @@ def training_step(model: "Model", task: "Task", settings: DazleSettings) -> "Ste
         momentum=training.momentum,
         capturable=task.device.type == "cuda",
     )
-    of_scores = partial(loss, seen=seen, settings=settings.loss)
-    return Step(model, lambda output, labels: of_scores(output.scores, labels), optimiser, task.device)
+    score_loss = partial(loss, seen=seen, settings=settings.loss)
+    return Step(model, lambda output, labels: score_loss(output.scores, labels), optimiser, task.device)
