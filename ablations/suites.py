@@ -26,6 +26,10 @@ def _one_change_at_a_time() -> tuple[str, ...]:
     return ("dazle", *by_axis)
 
 
+def _baselines() -> tuple[str, ...]:
+    return tuple(name for name, variant in VARIANTS.items() if variant.method != "dazle")
+
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -41,6 +45,11 @@ SUITES = {
                 "dense-calibrated",
                 "dazle",
             ),
+        ),
+        Suite(
+            "baselines",
+            "every other method, beside the full model and two margins chosen on validation",
+            ("dazle", "validated-margin", "post-hoc-validated-margin", *_baselines()),
         ),
         Suite(
             "smoke",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ablations.methods import load_method
+from ablations.methods import METHODS, load_method
 from dazle.errors import unknown
 
 AXES = (
@@ -39,8 +39,9 @@ class Variant:
 
     @property
     def change(self) -> str:
-        """The changes as the table prints them; empty for the full model."""
-        return "; ".join(f"{key} = {_text(value)}" for key, value in self.changes.items())
+        """The changes as the table prints them, a baseline's method among them; empty for the full model."""
+        method = {} if self.method == "dazle" else {"method": self.method}
+        return "; ".join(f"{key} = {_text(value)}" for key, value in {**method, **self.changes}.items())
 
 
 def _text(value: Any) -> str:
@@ -51,17 +52,33 @@ VARIANTS: dict[str, Variant] = {}
 
 
 def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any], method: str = "dazle") -> None:
-    """Adds a variant. Raises ValueError if another variant has the same name or settings, or if the axis is unknown."""
+    """Adds a variant.
+
+    Raises ValueError if another variant has the same name or settings, or if the axis or the method is unknown. The
+    settings of the package's own baselines are checked by a test: their files import torch, and `list` must not wait.
+    """
     if name in VARIANTS:
         raise ValueError(f"variant {name!r} is registered already")
     if axis is not None and axis not in AXES:
         raise ValueError(f"variant {name!r}: unknown axis {axis!r}; there are {', '.join(AXES)}")
-    defaults = load_method(method).Settings()
-    settings = defaults.changed(changes)
+    if method not in METHODS:
+        raise ValueError(f"variant {name!r}: unknown method {method!r}; there are {', '.join(METHODS)}")
+    variant = Variant(name, axis, label, dict(changes), method)
+    if not METHODS[method].location.startswith("ablations.baselines."):
+        check_settings(variant)
+    VARIANTS[name] = variant
+
+
+def check_settings(variant: Variant) -> None:
+    """Raises InputError for changes that are no settings of its method, ValueError for the settings of another one."""
+    defaults = load_method(variant.method).Settings()
+    settings = defaults.changed(variant.changes)
     for other in VARIANTS.values():
-        if other.method == method and defaults.changed(other.changes) == settings:
-            raise ValueError(f"variant {name!r} has the settings of {other.name!r}; equal settings are one variant")
-    VARIANTS[name] = Variant(name, axis, label, dict(changes), method)
+        same_method = other.method == variant.method and other.name != variant.name
+        if same_method and defaults.changed(other.changes) == settings:
+            raise ValueError(
+                f"variant {variant.name!r} has the settings of {other.name!r}; equal settings are one variant"
+            )
 
 
 def find(name: str) -> Variant:
@@ -115,6 +132,13 @@ register(
     UNCALIBRATED | {"loss.test_margin": "validated"},
 )
 
+register(
+    "prior-margin",
+    "calibration",
+    "class prior in the loss in place of calibration (after ZLA)",
+    {"loss.class_loss": "prior", "loss.lambda": 0.0, "loss.train_margin": 0.0, "loss.test_margin": 0.0},
+)
+
 register("lambda-0", "self-calibration", "no self-calibration loss", {"loss.lambda": 0.0})
 register("lambda-0.01", "self-calibration", "a tenth of its weight", {"loss.lambda": 0.01})
 register("lambda-1", "self-calibration", "ten times its weight", {"loss.lambda": 1.0})
@@ -135,3 +159,9 @@ register("raw-regions", "region normalisation", "regions keep their length", {"m
 register("uniform-uncalibrated", None, "no attention, no calibration", UNIFORM | UNGATED | UNCALIBRATED)
 register("dense-uncalibrated", None, "region attention alone", UNGATED | UNCALIBRATED)
 register("uniform-calibrated", None, "calibration alone", UNIFORM | UNGATED)
+
+# Baselines: a row for each method with its own margin, and one whose margin is chosen on validation.
+VALIDATED = {"loss.test_margin": "validated"}
+
+register("eszsl", None, "ESZSL", {}, method="eszsl")
+register("eszsl-validated-margin", None, "ESZSL, margin chosen on validation", VALIDATED, method="eszsl")

@@ -33,11 +33,13 @@ class Range:
     needs: str | None = None
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """Settings that cannot be changed and refuse unknown names."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
 
-class ModelSettings(_Frozen):
+class ModelSettings(Frozen):
     """From regions to class scores (formulas: `dazle/method/attention.py`)."""
 
     region_attention: Literal["dense", "uniform", "shared", "max", "sparse"] = "dense"
@@ -49,18 +51,20 @@ class ModelSettings(_Frozen):
     normalise_regions: bool = True
 
 
-class LossSettings(_Frozen):
+class LossSettings(Frozen):
     """Class loss, self-calibration and the margins (formulas: `dazle/method/losses.py`)."""
 
-    class_loss: Literal["cross-entropy", "ranking"] = "cross-entropy"
+    class_loss: Literal["cross-entropy", "ranking", "prior"] = "cross-entropy"
     ce_classes: Literal["all", "seen"] = "all"
     lambda_: Annotated[Weight, Range(1e-3, 1.0, log=True)] = Field(0.1, alias="lambda")
     self_calibration: Literal["log-mean", "mean-log"] = "log-mean"
     train_margin: Annotated[Margin, Range(0.0, 2.0, needs="loss.lambda")] = 1.0
     test_margin: Annotated[Margin | Literal["validated"], Range(0.0, 2.0)] = 1.0
+    # p(seen) / p(unseen) of the class loss `prior`; no other loss reads it.
+    prior_ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
 
 
-class TrainingSettings(_Frozen):
+class TrainingSettings(Frozen):
     """Optimiser (RMSprop), batches and schedule."""
 
     # Not tuned: the curve has every epoch up to this one, and validation chooses one of them.
@@ -75,7 +79,7 @@ class TrainingSettings(_Frozen):
     precision: Literal["float32", "bf16"] = "float32"
 
 
-class MethodSettings(_Frozen):
+class MethodSettings(Frozen):
     """What the settings of every method can do: groups of fields, with `loss.test_margin` among them."""
 
     @classmethod
@@ -101,6 +105,10 @@ class MethodSettings(_Frozen):
         """Every setting under its dotted name."""
         nested = self.model_dump(by_alias=True)
         return {f"{group}.{key}": value for group, keys in nested.items() for key, value in keys.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that belong to the identity of a cell: `flat`, without those that have no effect on it."""
+        return self.flat()
 
     def ranges(self) -> dict[str, Range]:
         """The ranges that are declared beside the defaults above, under the dotted names of their settings."""
@@ -150,15 +158,24 @@ class Settings(MethodSettings):
         settings = cls().changed(PRESETS.get(dataset, {}))
         return settings.changed(SIMULATED_SCHEDULES.get(dataset, {})) if simulated else settings
 
+    def identity(self) -> dict[str, Any]:
+        """`flat`; without `loss.prior_ratio` if the class loss does not read it, so that older cells keep their id."""
+        flat = self.flat()
+        if self.loss.class_loss != "prior":
+            del flat["loss.prior_ratio"]
+        return flat
+
 
 # Where the paper and its released notebooks differ from the defaults above.
 PRESETS: dict[str, dict[str, Any]] = {
     "cub": {},
-    "sun": {"training.balanced_batches": True, "training.epochs": 100},
+    # The ratios are those of ZLA (IJCAI 2022), chosen on test images; CUB's is the default.
+    "sun": {"training.balanced_batches": True, "training.epochs": 100, "loss.prior_ratio": 60.0},
     "awa2": {
         "training.balanced_batches": True,
         "training.momentum": 0.0,
         "model.renormalise_semantics": True,
+        "loss.prior_ratio": 1000.0,
     },
     # One epoch has some 4,000 steps, so the curve has a point every 200 of them.
     "deepfashion": {"training.balanced_batches": True, "training.epochs": 1, "training.evaluate_every": 200},

@@ -218,7 +218,6 @@ def _row(cell: CellEntry, data: DatasetEntry, state: CellState) -> dict[str, Any
     return {
         **cell.model_dump(exclude={"id"}),
         "cell": cell.id,
-        "method": record.method if record is not None else None,
         **data.model_dump(include={"preset", "source", "backbone", "published_counts", "about"}),
         "status": state.status,
         "error": state.last_line,

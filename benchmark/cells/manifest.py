@@ -31,6 +31,8 @@ class CellEntry(Strict):
     change: str
     dataset: DatasetName
     seed: NonNegativeInt
+    method: VariantName = "dazle"
+    deterministic: bool = False  # trained once, and paired with every seed of the others
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -140,6 +142,8 @@ def _cell_entry(cell: Cell) -> CellEntry:
         change=variant.change,
         dataset=cell.dataset.name,
         seed=cell.seed,
+        method=variant.method,
+        deterministic=cell.deterministic,
     )
 
 

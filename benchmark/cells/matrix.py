@@ -80,6 +80,7 @@ class Cell:
     settings: MethodSettings
     identity: Mapping[str, Any]
     origin: Origin | None = None
+    deterministic: bool = False  # no random part: one cell, seed 0, stands for every seed
 
     @property
     def id(self) -> str:
@@ -106,7 +107,7 @@ def expand(variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int,
         for dataset in datasets
         for variant in variants
         if not lacks_semantics(variant, dataset)
-        for seed in range(seeds)
+        for seed in range(1 if load_method(variant.method).deterministic else seeds)
     ]
 
 
@@ -132,7 +133,7 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
     method = load_method(variant.method)
     preset = method.Settings.preset(dataset.preset, simulated=dataset.file is None)
     settings = preset.changed(variant.changes).changed(conditions.overrides)
-    flat = settings.flat()
+    flat = settings.identity()
     semantics = flat.get("model.semantics", "random")
     if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
         names = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
@@ -153,7 +154,7 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
         "seed": seed,
         **common,
     }
-    return Cell(variant, dataset, seed, settings, identity)
+    return Cell(variant, dataset, seed, settings, identity, deterministic=method.deterministic)
 
 
 def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:

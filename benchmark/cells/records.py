@@ -43,7 +43,7 @@ class Point(Strict):
     """
 
     step: NonNegativeInt
-    epoch: FiniteFloat
+    epoch: FiniteFloat | None  # None in a curve over candidate regularisers
     fraction: FiniteFloat
     S: Percent | None
     U: Percent
@@ -58,6 +58,7 @@ class Point(Strict):
     pointing_chance: Percent | None = None
     # Means over the steps since the previous point, by name; `total` is minimised. None for a method without steps.
     loss: dict[str, FiniteFloat | None] | None
+    candidate: dict[str, FiniteFloat] | None = None  # the regulariser of this point
     correct: list[NonNegativeInt]
     correct_T1: list[NonNegativeInt]
 

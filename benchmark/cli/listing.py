@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ablations.methods import METHODS, load_method
+from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
 from benchmark.cells.options import Option
@@ -32,12 +32,7 @@ def variants() -> list[str]:
 
 def methods() -> list[str]:
     """One line for each method."""
-    lines = []
-    for name in METHODS:
-        method = load_method(name)
-        kind = "a closed form, trained once" if method.deterministic else "trained with every seed"
-        lines.append(f"  {name:16} on {method.reads}, {kind}, revision {method.revision}")
-    return lines
+    return [f"  {entry.name:18} on {entry.reads:8} {entry.about}" for entry in METHODS.values()]
 
 
 def suites() -> list[str]:

@@ -187,6 +187,7 @@ def open_features(path: Path, added: bool = True) -> FeatureSet:
         features = FeatureSet(
             **fields,
             regions=StoredRegions(path, _regions_shape(file, path), fields["fingerprint"]),
+            file=path,
             labels=hdf5.array(file, "labels", "iu", 1),
             attributes=hdf5.array(file, "attributes", "f", 2),
             semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _semantics(file)},

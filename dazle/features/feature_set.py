@@ -9,11 +9,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dazle.errors import InputError
+
+if TYPE_CHECKING:
+    from dazle.features.pooled import Pooled
 
 BLOCK_BYTES = 16 * 2**20  # of regions that are read, converted or written at once
 
@@ -43,6 +47,7 @@ class Regions:
     """
 
     in_memory = True
+    dtype = np.dtype(np.float16)
     read_ahead = 0  # bytes to read ahead of their use; 0 if reading is as fast as copying
 
     def __init__(self, values: np.ndarray, norms: np.ndarray):
@@ -129,6 +134,14 @@ class FeatureSet:
     provenance: dict[str, Any] = field(default_factory=dict)
     original_attributes: np.ndarray | None = None  # (C, A) float32, before any normalisation
     image_files: tuple[str, ...] = ()
+    file: Path | None = None  # that they were read from; None: made in memory
+
+    @cached_property
+    def pooled(self) -> "Pooled":
+        """The pooled features of all images; those of a file are computed once and kept beside it."""
+        from dazle.features.pooled import pooled_features
+
+        return pooled_features(self.regions, self.file, self.fingerprint)
 
     @cached_property
     def seen_classes(self) -> np.ndarray:

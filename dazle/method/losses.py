@@ -17,11 +17,16 @@ def add_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
     return torch.where(seen, scores - margin, scores + margin)
 
 
-def loss(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings) -> dict[str, Tensor]:
+def loss(
+    scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings, log_prior: Tensor | None = None
+) -> dict[str, Tensor]:
     """Scalars: `total` and `class`, and `self_calibration` if lambda is not 0 and there are unseen classes.
 
-    `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool.
+    `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool;
+    `log_prior`: (C,), added to the scores of the class loss `prior` (`log_prior` below).
     """
+    if log_prior is not None:
+        scores = scores + log_prior
     class_loss = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
     if settings.lambda_ == 0:
         return {"total": class_loss, "class": class_loss}
@@ -51,7 +56,20 @@ def ranking(scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings
     return (hinge * counted).sum() / (len(labels) * counted.sum())
 
 
-CLASS_LOSSES = {"cross-entropy": cross_entropy, "ranking": ranking}
+def log_prior(labels: Tensor, seen: Tensor, ratio: float, balanced: bool) -> Tensor:
+    """(C,) log p(c), after ZLA (IJCAI 2022): log p(c | group) + log p(group), with the groups seen and unseen.
+
+    p(c | seen) is the class's share of the train images, 1/|S| if batches are balanced; p(c | unseen) = 1/|U|;
+    p(seen) = ratio / (1 + ratio). `labels`: (n,) of all train images; `seen`: (C,) bool.
+    """
+    counts = torch.bincount(labels, minlength=len(seen)).double()
+    within_seen = seen.double() / seen.sum() if balanced else counts / counts.sum()
+    within_unseen = (~seen).double() / (~seen).sum().clamp(min=1)
+    prior = torch.where(seen, within_seen * ratio, within_unseen) / (1 + ratio)
+    return prior.log().float()
+
+
+CLASS_LOSSES = {"cross-entropy": cross_entropy, "ranking": ranking, "prior": cross_entropy}
 
 
 def self_calibration(scores: Tensor, seen: Tensor, form: str) -> Tensor:

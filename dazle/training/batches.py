@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Protocol
+from math import prod
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ RESIDENT_SHARE = 0.4
 MAX_BATCHES_AHEAD = 8
 
 Batch = NDArray[np.int64]
-Read = tuple[int, NDArray[np.float16], NDArray[np.float32] | None]  # images, buffer, norms
+Read = tuple[int, NDArray[Any], NDArray[np.float32] | None]  # images, buffer, norms
 PendingReads = deque[tuple[Batch, Future[Read]]]
 
 
@@ -49,18 +50,21 @@ def index_batches(
             yield random.choice(len(labels), min(size, len(labels)), replace=False)
 
 
-class ImageRegions(Protocol):
-    """The source of regions: those of a feature set, or of its train images alone."""
+class Images(Protocol):
+    """What a reader reads: regions or pooled features, of all images of a feature set or of its train images alone."""
 
-    shape: tuple[int, int, int]  # images, R, D
+    dtype: np.dtype[Any]
     read_ahead: int  # bytes that may be read before they are needed
 
-    def read_into(self, images: NDArray[np.integer], buffer: NDArray[np.float16], /) -> None: ...
-    def read_norms(self, images: NDArray[np.integer], /) -> NDArray[np.float32]: ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(images, R, D) or (images, D)."""
+
+    def read_into(self, images: NDArray[np.integer], buffer: NDArray[Any], /) -> None: ...
 
 
-class RegionReader:
-    """Reads batches of regions as the model's input: (b, R, D) in `dtype` on `device`.
+class ImageReader:
+    """Reads batches of images as the model's input: regions (b, R, D), or pooled features (b, D).
 
     Large buffers are allocated once and reused: if two threads allocate and free blocks of many megabytes, the
     allocator keeps several times the memory in use.
@@ -68,19 +72,21 @@ class RegionReader:
 
     def __init__(
         self,
-        regions: ImageRegions,
+        source: Images,
         images: NDArray[np.integer],
         normalise: bool,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        """`images`: (n,) image indices, to which positions refer; `normalise` False restores the stored norms."""
-        self.regions, self.images, self.normalise = regions, images, normalise
+        """`images`: (n,) image indices, to which positions refer; `normalise` False restores the stored norms of
+        regions, pooled features are read as they are; batches have `dtype` and are on `device`."""
+        self.source, self.images = source, images
+        self.shape = source.shape[1:]
+        self.normalise = normalise or len(self.shape) == 1
         self.dtype, self.device = dtype, device
-        self.shape = regions.shape[1:]
         self.count = 0  # images handed out
-        self.image_bytes = self.shape[0] * self.shape[1] * 2
-        self.idle_buffers: list[NDArray[np.float16]] = []
+        self.image_bytes = prod(self.shape) * source.dtype.itemsize
+        self.idle_buffers: list[NDArray[Any]] = []
         self.batch_memory = torch.empty(0, dtype=dtype, device=device)
         self.resident = self._resident() if device.type == "cuda" and self._fits() else None
 
@@ -99,7 +105,7 @@ class RegionReader:
             for batch in positions:
                 # Without waiting for the device, which may still run the previous step.
                 yield batch, self.resident[torch.from_numpy(batch).to(self.device, non_blocking=True)]
-        elif not self.regions.read_ahead:
+        elif not self.source.read_ahead:
             for batch in positions:
                 yield batch, self._convert(self._read(batch, self._buffer(len(batch))))
         else:
@@ -130,17 +136,19 @@ class RegionReader:
 
     def _batches_ahead(self, batch: Batch) -> int:
         """Number of batches of this size to read ahead, at least one."""
-        return max(1, min(MAX_BATCHES_AHEAD, self.regions.read_ahead // (len(batch) * self.image_bytes)))
+        return max(1, min(MAX_BATCHES_AHEAD, self.source.read_ahead // (len(batch) * self.image_bytes)))
 
-    def _buffer(self, images: int) -> NDArray[np.float16]:
+    def _buffer(self, images: int) -> NDArray[Any]:
         """A free buffer for at least so many images; `_convert` returns it to the free ones."""
         buffer = self.idle_buffers.pop() if self.idle_buffers else None
-        return buffer if buffer is not None and len(buffer) >= images else np.empty((images, *self.shape), np.float16)
+        if buffer is not None and len(buffer) >= images:
+            return buffer
+        return np.empty((images, *self.shape), self.source.dtype)
 
-    def _read(self, positions: Batch, buffer: NDArray[np.float16]) -> Read:
+    def _read(self, positions: Batch, buffer: NDArray[Any]) -> Read:
         images = self.images[positions]
-        self.regions.read_into(images, buffer)
-        return len(images), buffer, None if self.normalise else self.regions.read_norms(images)
+        self.source.read_into(images, buffer)
+        return len(images), buffer, None if self.normalise else self.source.read_norms(images)  # type: ignore[attr-defined]
 
     def _convert(self, read: Read) -> Tensor:
         count, buffer, norms = read
@@ -154,7 +162,7 @@ class RegionReader:
 
     def _fits(self) -> bool:
         free, _ = torch.cuda.mem_get_info(self.device)
-        return bool(len(self.images) * self.image_bytes // 2 * self.dtype.itemsize <= RESIDENT_SHARE * free)
+        return bool(len(self.images) * prod(self.shape) * self.dtype.itemsize <= RESIDENT_SHARE * free)
 
     def _resident(self) -> Tensor:
         """All regions of `images` on the device, copied a few at a time so that the memory of the host stays small."""

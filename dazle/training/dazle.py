@@ -71,7 +71,7 @@ def training_step(model: "Model", task: "Task", settings: DazleSettings) -> "Ste
 
     import torch
 
-    from dazle.method.losses import loss
+    from dazle.method.losses import log_prior, loss
     from dazle.training.step import Step
 
     seen = torch.from_numpy(task.seen).to(task.device)
@@ -87,4 +87,8 @@ def training_step(model: "Model", task: "Task", settings: DazleSettings) -> "Ste
         capturable=task.device.type == "cuda",
     )
     score_loss = partial(loss, seen=seen, settings=settings.loss)
+    if settings.loss.class_loss == "prior":
+        labels = torch.from_numpy(task.labels).to(task.device)
+        prior = log_prior(labels, seen, settings.loss.prior_ratio, training.balanced_batches)
+        score_loss = partial(score_loss, log_prior=prior)
     return Step(model, lambda output, labels: score_loss(output.scores, labels), optimiser, task.device)

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import Phase
-from dazle.training.batches import RegionReader
+from dazle.training.batches import ImageReader
 from dazle.training.metrics import Evaluation
 from dazle.training.pointing import Pointing
 from dazle.training.scorer import Scorer
-from dazle.training.task import DTYPES
+from dazle.training.task import DTYPES, Reads, images_of
 
 EVALUATION_BATCH = 128
 
@@ -44,18 +44,21 @@ class Judge:
         device: torch.device,
         precision: str = "float32",
         *,
+        reads: Reads = "regions",
         validation: Sequence[Curve] = (),
         states_at: Sequence[float | None] = (),
         on_point: Callable[[CurvePoint], None] | None = None,
     ) -> None:
-        """`validation`: a curve for each class fold, from which validated margins are taken; none in validation itself,
-        where each point takes its own best margin. `states_at`: for each rule the fraction of the schedule whose state
-        is wanted; None for the last. `on_point` is called with each point of the first rule.
+        """`reads`: what the scorers take. `validation`: a curve for each class fold, from which validated margins are
+        taken; none in validation itself, where each point takes its own best margin. `states_at`: for each rule the
+        fraction of the schedule whose state is wanted; None for the last. `on_point` is called with each point of the
+        first rule.
         """
         self._images = np.concatenate([phase.eval_seen, phase.eval_unseen])
         self._features, self._device, self._dtype = features, device, DTYPES[precision]
+        self._source = images_of(features, reads)
         self._labels, self._seen = phase.positions(features.labels[self._images]), phase.seen
-        self._readers: dict[bool, RegionReader] = {}
+        self._readers: dict[bool, ImageReader] = {}
         self._pointing: Pointing | None = None
         self._validation, self._on_point, self._states_at = validation, on_point, states_at
         self._distances = [np.inf] * len(states_at)
@@ -76,16 +79,19 @@ class Judge:
         losses: Mapping[str, float | None] | None = None,
         *,
         step: int = 0,
-        epoch: float = 0.0,
+        epoch: float | None = None,
+        candidate: Mapping[str, float] | None = None,
     ) -> None:
         """A point of the curve, at `fraction` (0 to 1) of the schedule; `losses`: means since the point before.
 
+        `candidate`: the regulariser of this point by name, if the curve runs over regularisers and not over epochs.
         Raises FloatingPointError where scores are not finite.
         """
         self.train_seconds += time.perf_counter() - self._since
         self.parameters = scorer.parameters
         evaluation, hits = self._evaluate(scorer)
-        common = {"step": step, "epoch": epoch, "fraction": fraction}
+        regulariser = dict(candidate) if candidate is not None else None
+        common = {"step": step, "epoch": epoch, "fraction": fraction, "candidate": regulariser}
         loss = dict(losses) if losses is not None else None
         for rule, curve in zip(self.rules, self.curves, strict=True):
             curve.append(
@@ -150,8 +156,7 @@ class Judge:
 
     def _batches(self, normalise: bool) -> Any:
         if normalise not in self._readers:
-            regions = self._features.regions
-            self._readers[normalise] = RegionReader(regions, self._images, normalise, self._dtype, self._device)
+            self._readers[normalise] = ImageReader(self._source, self._images, normalise, self._dtype, self._device)
         count = len(self._images)
         # Each of the two splits is sorted, so this is the order of the file.
         chunks = [np.arange(start, min(start + EVALUATION_BATCH, count)) for start in range(0, count, EVALUATION_BATCH)]

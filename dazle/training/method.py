@@ -29,7 +29,10 @@ class Method(Protocol):
     Settings: type[MethodSettings]
 
     def fit(self, task: "Task", settings: Any, judge: "Judge") -> None:
-        """Trains on the task, and calls the judge at each point of its schedule, the last one at fraction 1."""
+        """Trains on the task, and calls the judge at each point of its schedule, the last one at fraction 1.
+
+        A closed form has one point for each candidate regulariser, in an order that is the same in every phase.
+        """
 
     def scorer(self, state: "Mapping[str, Tensor]", task: "Task", settings: Any) -> Scorer:
         """The scorer of a state that was handed to a judge."""

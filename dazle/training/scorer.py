@@ -18,8 +18,8 @@ class Scores:
 class Scorer(Protocol):
     """Scores images of the label space of the task that it was trained on."""
 
-    normalise: bool  # whether it wants regions of length 1; else with their stored norms
+    normalise: bool  # whether it wants regions of length 1; else with their stored norms. Not of pooled features
     parameters: int  # trained numbers
 
     def __call__(self, images: "Tensor", peaks: bool = False) -> Scores:
-        """`images`: regions (b, R, D); `peaks`: whether they are wanted."""
+        """`images`: regions (b, R, D) or pooled features (b, D); `peaks`: whether they are wanted."""

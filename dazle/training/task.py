@@ -1,11 +1,14 @@
 """What a method is given to train on: the train images of one phase, and what describes their classes.
 
+Images are regions (R, D) or pooled features (D), as the method's `reads` says.
+
 A task holds no evaluation image, no evaluation label and no way to read one: `TrainImages` refuses every position but
 those of the train images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,24 +17,27 @@ from torch import Tensor
 
 from dazle.features.feature_set import FeatureSet, Regions
 from dazle.features.splits import Phase
-from dazle.training.batches import RegionReader
+from dazle.training.batches import ImageReader, Images
 
+Reads = Literal["regions", "pooled"]
+# Images of a block; with 2,048 channels 8 MiB of pooled features.
+BLOCK = 1024
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class TrainImages:
-    """The regions of the n train images, at positions 0 to n - 1."""
+    """The regions or pooled features of the n train images, at positions 0 to n - 1."""
 
-    def __init__(self, regions: Regions, images: NDArray[np.integer]) -> None:
-        self.shape = (len(images), regions.shape[1], regions.shape[2])
-        self.read_ahead = regions.read_ahead
+    def __init__(self, source: Images, images: NDArray[np.integer]) -> None:
+        self.shape = (len(images), *source.shape[1:])
+        self.dtype, self.read_ahead = source.dtype, source.read_ahead
 
         # In a closure and not in attributes: what a method can reach of a task are train images.
-        def read_into(positions: NDArray[np.integer], buffer: NDArray[np.float16]) -> None:
-            regions.read_into(images[self._checked(positions)], buffer)
+        def read_into(positions: NDArray[np.integer], buffer: NDArray[Any]) -> None:
+            source.read_into(images[self._checked(positions)], buffer)
 
         def read_norms(positions: NDArray[np.integer]) -> NDArray[np.float32]:
-            return regions.read_norms(images[self._checked(positions)])
+            return source.read_norms(images[self._checked(positions)])  # type: ignore[attr-defined]
 
         self.read_into, self.read_norms = read_into, read_norms
 
@@ -58,7 +64,7 @@ class Task:
     seed: tuple[str | int, ...]
     device: torch.device
     precision: str = "float32"
-    _readers: list[RegionReader] = field(default_factory=list)
+    _readers: list[ImageReader] = field(default_factory=list)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -69,20 +75,34 @@ class Task:
         """How many images the readers of this task have handed out."""
         return sum(reader.count for reader in self._readers)
 
-    def reader(self, normalise: bool = True) -> RegionReader:
-        """Batches of train regions (b, R, D) on the device; `normalise` False multiplies the stored norms back in."""
+    def reader(self, normalise: bool = True) -> ImageReader:
+        """Batches of train images on the device; `normalise` False multiplies the stored norms of regions back in."""
         every = np.arange(len(self.labels))
-        reader = RegionReader(self.images, every, normalise, self.dtype, self.device)
+        reader = ImageReader(self.images, every, normalise, self.dtype, self.device)
         self._readers.append(reader)
         return reader
 
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """All train images once, in order: (positions, images) of at most `BLOCK` images, overwritten by the next.
+
+        For closed forms, which need sums over images: no more than a block is in memory.
+        """
+        count = len(self.labels)
+        return self.reader().batches(np.arange(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
+
+
+def images_of(features: FeatureSet, reads: Reads) -> Images:
+    """The regions of a feature set, or its pooled features."""
+    return features.pooled if reads == "pooled" else features.regions
+
 
 def task_of(
-    features: FeatureSet, phase: Phase, seed: tuple[str | int, ...], device: torch.device, precision: str = "float32"
-) -> Task:
+    features: FeatureSet, phase: Phase, seed: tuple[str | int, ...], device: torch.device, precision: str = "float32",
+    reads: Reads = "regions",
+) -> Task:  # fmt: skip
     """The task of a phase's train images."""
     return Task(
-        images=TrainImages(features.regions, phase.train),
+        images=TrainImages(images_of(features, reads), phase.train),
         labels=phase.positions(features.labels[phase.train]),
         attributes=torch.from_numpy(features.attributes[phase.classes]),
         seen=phase.seen.copy(),

@@ -31,8 +31,9 @@ def train(
 
     `seed` names the random streams of the repetition; `options` are those of `Judge`. Raises what the method raises.
     """
-    task = task_of(features, phase, seed, device, settings.precision)
-    judge = Judge(features, phase, rules or [settings.test_margin], device, settings.precision, **options)
+    task = task_of(features, phase, seed, device, settings.precision, method.reads)
+    rules = rules or [settings.test_margin]
+    judge = Judge(features, phase, rules, device, settings.precision, reads=method.reads, **options)
     method.fit(task, settings, judge)
     judge.images_trained = task.images_trained
     return judge

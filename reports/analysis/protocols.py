@@ -17,6 +17,8 @@ Curve = Sequence[Point]
 KEY = ["variant", "dataset", "source", "seed"]
 RESULT = ["epoch", "S", "U", "H", "T1", "AUSUC"]
 FURTHER = ["pointing", "pointing_chance", "margin", "best_margin_H"]
+# A regulariser as text, if the curve of the method runs over candidates.
+CANDIDATE = "candidate"
 
 
 class Protocol:
@@ -34,7 +36,7 @@ class Protocol:
 
 
 class Honest(Protocol):
-    """The first epoch with the best validation H, averaged over folds."""
+    """The first epoch, or candidate regulariser, with the best validation H, averaged over folds."""
 
     name = "honest"
     title = "honest protocol: the epoch that validation chose"
@@ -48,13 +50,13 @@ class Honest(Protocol):
 
 
 class Last(Protocol):
-    """The last epoch of the schedule."""
+    """The last epoch of the schedule. A curve over candidate regularisers has no last epoch, and so no value."""
 
     name = "last"
     title = "last epoch, nothing selected"
 
     def choose(self, validation: Sequence[Curve], test: Curve) -> int | None:
-        return len(test) - 1 if test else None
+        return len(test) - 1 if test and not test[-1].get(CANDIDATE) else None
 
 
 class Oracle(Protocol):
@@ -96,10 +98,12 @@ def select(frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
     points = reported_points(frame, protocol)
     cells = frame[[*KEY, "status"]].to_dict("records")
     rows = [
-        cell | {"protocol": protocol} | {column: point.get(column) for column in [*RESULT, *FURTHER]}
+        cell
+        | {"protocol": protocol, CANDIDATE: candidate_text(point)}
+        | {column: point.get(column) for column in [*RESULT, *FURTHER]}
         for cell, point in zip(cells, points, strict=True)
     ]
-    selection = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, "status"])
+    selection = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, CANDIDATE, "status"])
     return selection.astype(dict.fromkeys([*RESULT, *FURTHER], float))
 
 
@@ -122,7 +126,25 @@ def reported_points(frame: pd.DataFrame, protocol: str) -> list[Point]:
 def result_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """The content of results.csv: one row per cell and protocol, cell by cell; NaN is written as an empty field."""
     selections = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
-    return selections.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER]]
+    return selections.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER, CANDIDATE]]
+
+
+def candidate_text(point: Point) -> str | None:
+    """The regulariser of a point, as `name=value ..`; None for a point of a curve over epochs."""
+    return " ".join(f"{name}={value:g}" for name, value in (point.get(CANDIDATE) or {}).items()) or None
+
+
+def at_edge(point: Point, curve: Curve) -> list[str]:
+    """The regularisers of a point whose value is the smallest or largest candidate: a better one may lie beyond.
+
+    A regulariser with fewer than three candidates has no inside, and is not named.
+    """
+    names = []
+    for name, value in (point.get(CANDIDATE) or {}).items():
+        values = sorted({other[CANDIDATE][name] for other in curve})
+        if len(values) > 2 and value in (values[0], values[-1]):
+            names.append(name)
+    return names
 
 
 def _nearest(curve: Curve, fraction: float) -> int:

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from reports.analysis.protocols import check_protocol, select
-from reports.analysis.statistics import PairedDifference, paired_difference
+from reports.analysis.protocols import at_edge, check_protocol, reported_points, select
+from reports.analysis.statistics import PairedDifference, Summary, paired_difference, summarise
 
 FULL_MODEL = "dazle"
 PAPER_BACKBONE = "ResNet-101"
@@ -32,6 +32,7 @@ class DatasetResults:
         self._cells = {str(variant): cells for variant, cells in self.frame.groupby("variant", sort=False)}
         self._finished = {variant: cells[cells["status"] == "done"] for variant, cells in self._cells.items()}
         self.variants = list(self._cells)
+        self._every_seed = self.frame["seed"].unique()
         # Tables, figures and claims read the same selections and differences many times.
         self._points: dict[str, pd.DataFrame] = {}
         self._values: dict[str, dict[tuple[str, str], pd.Series]] = {}
@@ -72,14 +73,33 @@ class DatasetResults:
         return self._points[protocol]
 
     def values(self, variant: str, column: str, protocol: str) -> pd.Series:
-        """A column of `points` for one variant, indexed by seed; NaN if a cell has no value."""
+        """A column of `points` for one variant, indexed by seed; NaN if a cell has no value.
+
+        A deterministic method has its one value at every seed, so that it pairs with each training of the others.
+        """
         if protocol not in self._values:
             self._values[protocol] = {
-                (str(name), str(label)): values
+                (str(name), str(label)): self._at_every_seed(values) if self.deterministic(str(name)) else values
                 for name, rows in self.points(protocol).groupby("variant")
                 for label, values in rows.set_index("seed").items()
             }
         return self._values[protocol][variant, column]
+
+    def _at_every_seed(self, values: pd.Series) -> pd.Series:
+        return pd.Series([values.iloc[0]] * len(self._every_seed), index=self._every_seed, name=values.name)
+
+    def deterministic(self, variant: str) -> bool:
+        """Whether the variant's method has no random part, so that it is trained once and has no spread over seeds."""
+        return bool(self._first_cell(variant).get("deterministic", False))
+
+    def method(self, variant: str) -> str:
+        """The name of the variant's method."""
+        return str(self._first_cell(variant).get("method", FULL_MODEL))
+
+    def summary(self, variant: str, column: str, protocol: str) -> Summary:
+        """Mean and spread over the seeds that have a value; one value without spread if the method is deterministic."""
+        values = self.values(variant, column, protocol)
+        return summarise(values.iloc[:1] if self.deterministic(variant) else values)
 
     def finished_cells(self, variant: str) -> pd.DataFrame:
         """The variant's cells with status `done`."""
@@ -108,9 +128,16 @@ class DatasetResults:
             self._differences[key] = paired_difference(*pair)
         return self._differences[key]
 
+    def edges(self, variant: str, protocol: str) -> list[str]:
+        """The regularisers whose reported value is the smallest or largest candidate (`protocols.at_edge`)."""
+        cells = self.finished_cells(variant)
+        points = zip(reported_points(cells, protocol), cells["test"], strict=True)
+        return list(dict.fromkeys(name for point, curve in points for name in at_edge(point, curve)))
+
     def status_and_error(self, variant: str, seed: int) -> tuple[str, str]:
         """The status of a cell, and its error, which is empty if there was none."""
         cells = self._cells[variant]
+        seed = int(cells["seed"].iloc[0]) if self.deterministic(variant) else seed
         status, error = cells.loc[cells["seed"] == seed, ["status", "error"]].iloc[0]
         return str(status), error if isinstance(error, str) else ""
 

@@ -39,7 +39,10 @@ def _picture(results: DatasetResults, variant: str, cells: pd.DataFrame) -> Pict
 
 
 def _cells_with_H(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells[[any(point["H"] is not None for point in test) for test in cells["test"]]]
+    """The cells with an H at some epoch; a curve over candidate regularisers has no epochs."""
+    return cells[
+        [any(point["H"] is not None for point in test) and test[0]["epoch"] is not None for test in cells["test"]]
+    ]
 
 
 def _draw_cell(axes: Axes, cell: pd.Series) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.protocols import PROTOCOLS, check_protocol, select
+from reports.analysis.protocols import PROTOCOLS, check_protocol, reported_points, select
 
 TEXTS = ("dataset", "variant", "status")
 # The columns of the table of cells, and the digits of rounded numbers.
@@ -31,7 +31,7 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     check_protocol(protocol)
     selections = {name: select(frame, name) for name in PROTOCOLS}
     points = selections[protocol].to_dict("records")
-    epochs = {name: selection["epoch"].tolist() for name, selection in selections.items()}
+    reported = {name: reported_points(frame, name) for name in PROTOCOLS}
     settings, environments, tracebacks = _SharedValues(), _SharedValues(), _SharedValues()
     cells = []
     for index, (row, point) in enumerate(zip(frame.to_dict("records"), points, strict=True)):
@@ -40,9 +40,7 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
         cell |= {
             "about": _about(row),
             "reported": {
-                name: epoch
-                for name in PROTOCOLS
-                if (epoch := _rounded(epochs[name][index], CURVE["epoch"])) is not None
+                name: _place(reported[name][index], row["test"]) for name in PROTOCOLS if reported[name][index]
             },
             "measured": _measurements(row),
             "curves": _curves(row),
@@ -109,7 +107,17 @@ def _curves(row: dict[Any, Any]) -> list[dict[str, Any]]:
 
 def _curve(name: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     columns = {key: [_rounded(point[key], digits) for point in points] for key, digits in CURVE.items()}
-    return {"name": name, **columns, "loss": [_rounded(point["loss"]["total"], LOSS_DIGITS) for point in points]}
+    columns["epoch"] = [_place(point, points) for point in points]
+    losses = [_rounded((point["loss"] or {}).get("total"), LOSS_DIGITS) for point in points]
+    over = "candidate" if points and points[0]["epoch"] is None else "epoch"
+    return {"name": name, "over": over, **columns, "loss": losses}
+
+
+def _place(point: dict[str, Any], curve: Sequence[dict[str, Any]]) -> float | None:
+    """The epoch of a point; in a curve over candidate regularisers its number, from 1."""
+    if point["epoch"] is None:
+        return next(number for number, other in enumerate(curve, 1) if other["fraction"] == point["fraction"])
+    return _rounded(point["epoch"], CURVE["epoch"])
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -93,6 +93,8 @@ def _names(results: DatasetResults) -> Columns:
 
 def _axis(results: DatasetResults, variant: str) -> str:
     """Never empty: an empty cell below another row would read as the same axis."""
+    if results.method(variant) != FULL_MODEL:
+        return "baselines"
     return results.axis(variant) or ("full model" if variant == FULL_MODEL else "several")
 
 
@@ -131,7 +133,7 @@ def _differences(results: DatasetResults, protocol: str) -> Columns:
 def _further_columns(results: DatasetResults, protocol: str) -> Columns:
     """The oracle's H, pointing and cost, each column only if a row has a value; and the number of seeds."""
     variants = results.variants
-    columns: Columns = {ORACLE: [TableCell(summarise(results.values(v, "H", "oracle")).mean) for v in variants]}
+    columns: Columns = {ORACLE: [TableCell(results.summary(v, "H", "oracle").mean) for v in variants]}
     pointing, chance, above = POINTING
     columns[pointing] = [captions.summary_cell(summarise(results.values(v, "pointing", protocol))) for v in variants]
     columns[chance] = [TableCell(summarise(results.values(v, "pointing_chance", protocol)).mean) for v in variants]
@@ -152,9 +154,11 @@ def _further_columns(results: DatasetResults, protocol: str) -> Columns:
 
 
 def _seeds(results: DatasetResults, variant: str, protocol: str) -> TableCell:
-    """The number of seeds with a value; done/planned if some seeds have no value."""
+    """The number of seeds with a value; done/planned if some seeds have no value; a deterministic method has one."""
     values = results.values(variant, "T1", protocol)
     done, planned = int(values.count()), len(values)
+    if results.deterministic(variant) and done:
+        return TableCell(text="1", notes=("deterministic: trained once, and paired with every seed of the others",))
     reason = captions.missing_reason(results, variant, protocol)
     return TableCell(text=str(done) if done == planned else f"{done}/{planned}", notes=(reason,) if reason else ())
 
@@ -193,6 +197,12 @@ def _notes(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) 
             "machine did, so rows that train alike differ too, by tens of percent where it does much (the command "
             f"throughput measures in turns); cost: time per image over that of {FULL_MODEL}, seed by seed; rows that "
             "differ in the margin at test time alone share a training, its time and its memory"
+        )
+    edges = {variant: results.edges(variant, protocol) for variant in results.variants}
+    if any(edges.values()):
+        rows = "; ".join(f"{variant} ({', '.join(names)})" for variant, names in edges.items() if names)
+        notes.append(
+            f"The chosen regulariser is the smallest or largest candidate, a better one may lie beyond: {rows}"
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")

@@ -4,7 +4,7 @@ import re
 
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import PAPER_BACKBONE, DatasetResults
-from reports.analysis.statistics import PairedDifference, Summary, summarise
+from reports.analysis.statistics import PairedDifference, Summary
 from reports.table import TableCell, gap
 
 SIMULATED = "SIMULATED features: numbers say nothing about photographs"
@@ -41,7 +41,7 @@ def change(text: str) -> str:
 
 def mean_cell(results: DatasetResults, variant: str, column: str, protocol: str) -> TableCell:
     """Mean and spread over the seeds that have a value; without any, a dash with the reasons."""
-    summary = summarise(results.values(variant, column, protocol))
+    summary = results.summary(variant, column, protocol)
     return summary_cell(summary) if summary.n else gap(missing_reason(results, variant, protocol))
 
 
@@ -62,7 +62,10 @@ def missing_reason(results: DatasetResults, variant: str, protocol: str) -> str:
     seeds_of: dict[str, list[str]] = {}
     for seed in without.index[without]:
         status, error = results.status_and_error(variant, seed)
-        reason = "done, but without a number" if status == "done" else status
+        reason = status
+        if status == "done":
+            closed_form = protocol == "last" and results.deterministic(variant)
+            reason = "a closed form has no last epoch" if closed_form else "done, but without a number"
         seeds_of.setdefault(f"{reason}: {error}" if error else reason, []).append(str(seed))
     lines = [
         f"seed{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: {reason}" for reason, numbers in seeds_of.items()

@@ -52,7 +52,7 @@ def oracle_gain(results: DatasetResults) -> TableCell:
 
 def _cells(results: DatasetResults, variant: str) -> tuple[TableCell, ...]:
     h = {protocol: results.values(variant, "H", protocol) for protocol in PROTOCOLS}
-    reason = captions.missing_reason(results, variant, "last")
+    reason = captions.missing_reason(results, variant, "oracle")
     name = TableCell(text=variant, notes=(reason,) if reason else ())
     means = (captions.mean_cell(results, variant, "H", protocol) for protocol in PROTOCOLS)
     epochs = (TableCell(results.values(variant, "epoch", protocol).mean()) for protocol in ("honest", "oracle"))

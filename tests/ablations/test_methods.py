@@ -69,8 +69,8 @@ def test_a_saved_state_scores_as_the_method_did(name: str) -> None:
     features, method = simulate("cub"), load_method(name)
     phase, settings = final_phase(features), short(name)
     judge = fitted(name, features, phase)
-    task = task_of(features, phase, SEED, CPU, settings.precision)
-    again = Judge(features, phase, judge.rules, CPU, settings.precision)
+    task = task_of(features, phase, SEED, CPU, settings.precision, method.reads)
+    again = Judge(features, phase, judge.rules, CPU, settings.precision, reads=method.reads)
     again(method.scorer(judge.states[0], task, settings), judge.states[0], 1.0)
     keys = ("S", "U", "H", "T1", "AUSUC", "pointing")
     assert [again.curves[0][0][key] for key in keys] == [judge.curves[0][-1][key] for key in keys]

@@ -12,7 +12,7 @@ import torch
 from dazle.datasets.full_size import Sizes, full_size
 from dazle.features.feature_file import open_features, write
 from dazle.features.feature_set import FeatureSet
-from dazle.training.batches import RegionReader, index_batches
+from dazle.training.batches import ImageReader, index_batches
 
 Benchmark = Callable[..., Any]
 
@@ -35,7 +35,7 @@ def open_at(file: Path, location: str) -> FeatureSet:
 @pytest.mark.parametrize("location", ["file", "memory"])
 def test_loader(benchmark: Benchmark, file: Path, location: str) -> None:
     features = open_at(file, location)
-    reader = RegionReader(features.regions, features.trainval, True, torch.float32, torch.device("cpu"))
+    reader = ImageReader(features.regions, features.trainval, True, torch.float32, torch.device("cpu"))
     batches = list(index_batches(features.labels[features.trainval], BATCHES, BATCH, False, seed=0))
 
     def epoch() -> list[tuple[np.ndarray, float]]:

@@ -18,7 +18,7 @@ function separateLabels(heights, gap, lowest) {
   return placed.map((height) => height - beyond);
 }
 
-function axes(x, y, epochs) {
+function axes(x, y, epochs, over) {
   const { width, height, left, right, bottom } = FRAME;
   const lines = [0, 25, 50, 75, 100].flatMap((percent) => [
     svgElement("line", { x1: left, x2: width - right, y1: y(percent), y2: y(percent), class: "grid" }),
@@ -28,7 +28,7 @@ function axes(x, y, epochs) {
   const step = [1, 2, 5, 10, 20, 25, 50, 100, 200].find((size) => last / size <= 8) ?? last;
   const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, index) =>
     svgElement("text", { x: x(index * step), y: height - bottom + 16, "text-anchor": "middle" }, String(index * step)));
-  const title = svgElement("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "epoch");
+  const title = svgElement("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, over);
   return [...lines, ...ticks, title];
 }
 
@@ -57,8 +57,8 @@ function curvePicture(curve, reported = {}) {
     svgElement("line", { x1: x(epoch), x2: x(epoch), y1: 6 + row * MARK_ROW, y2: height - bottom, class: "mark" }),
     svgElement("text", { x: x(epoch) - 4, y: 12 + row * MARK_ROW, "text-anchor": "end" }, `${name} ${epoch}`),
   ]);
-  const label = `${curve.name}: ${METRICS.join(", ")} in percent over ${last} epochs`;
+  const label = `${curve.name}: ${METRICS.join(", ")} in percent over ${last} ${curve.over}s`;
   const picture = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "curve" });
-  picture.append(...axes(x, y, curve.epoch), ...marks, ...series(curve, x, y));
+  picture.append(...axes(x, y, curve.epoch, curve.over), ...marks, ...series(curve, x, y));
   return picture;
 }

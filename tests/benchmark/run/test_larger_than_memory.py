@@ -141,7 +141,7 @@ def test_a_file_larger_than_the_budget_stays_within_it(tmp_path: Path) -> None:
 import resource, sys, time
 import torch
 from pathlib import Path
-from dazle.training.batches import RegionReader, index_batches
+from dazle.training.batches import ImageReader, index_batches
 from dazle.config import Settings
 from dazle.features.splits import final_phase
 from dazle.training.dazle import Dazle
@@ -157,7 +157,7 @@ settings = Settings.preset("cub").changed({"training.epochs": 1, "training.preci
 phase = final_phase(features)
 judge = train(Dazle(), features, phase, settings, (1, "cub-full", 0), cpu)
 trained = judge.images_trained / judge.train_seconds
-reader = RegionReader(features.regions, phase.train, True, torch.bfloat16, cpu)
+reader = ImageReader(features.regions, phase.train, True, torch.bfloat16, cpu)
 started = time.perf_counter()
 read = sum(len(batch) for batch, _ in reader.batches(index_batches(features.labels[phase.train], 100, 50, False, 1)))
 print(f"before {before:.0f} MiB, peak {peak():.0f} MiB, training {trained:.0f} images/s, "

@@ -83,7 +83,7 @@ def test_cells_that_are_not_done_have_no_values():
 
 def test_select_keeps_the_columns_that_others_script_against():
     expected = ["variant", "dataset", "source", "seed", "protocol", "epoch", "S", "U", "H", "T1", "AUSUC"]
-    expected += ["pointing", "pointing_chance", "margin", "best_margin_H", "status"]
+    expected += ["pointing", "pointing_chance", "margin", "best_margin_H", "candidate", "status"]
     assert list(select(cells({}), "last").columns) == expected
     assert list(select(cells({}).iloc[:0], "last").columns) == expected
 
