@@ -19,6 +19,9 @@ from weakref import WeakKeyDictionary
 
 from benchmark.run.pools.pool import Job, JobError, WorkerDied
 
+# A worker that has not begun its job by then hangs in its start; its time counts from the submission.
+START_SECONDS = 60.0
+
 
 class Processes:
     """Implements `Pool`: `workers` processes, each of which starts with its first job and calls `prepare` before it."""
@@ -106,14 +109,17 @@ class _Worker:
         self._started = context.RawValue("d", 0.0)  # written by the process when a job begins
         self._executor = ProcessPoolExecutor(1, context, _start, (prepare, self._started))
         self._process: BaseProcess | None = None
+        self._submitted = 0.0
         self.killed = False
 
     @property
     def job_started(self) -> float | None:
+        if not self._started.value and time.monotonic() - self._submitted > START_SECONDS:
+            return self._submitted
         return self._started.value or None
 
     def submit(self, job: Job) -> "Future[Any]":
-        self._started.value = 0.0
+        self._started.value, self._submitted = 0.0, time.monotonic()
         others = set(multiprocessing.active_children())
         future = self._executor.submit(_call, job.function, job.arguments)
         if self._process is None:
