@@ -105,10 +105,7 @@ class OutputFolder:
             _check_records(path, cells)
             with manifest_lock(path):
                 if manifest_path(path).exists():
-                    old = read_manifest(path)
-                    check_conditions(path, old, manifest)
-                    states = read_states(path, (cell.id for cell in old.cells))
-                    _check_settings(path, old, states, cells)
+                    old, states = check_continues(path, manifest, cells)
                     manifest = merge(old, manifest)
                 remove_unfinished(manifest_path(path))
                 write_manifest(path, manifest)
@@ -162,6 +159,15 @@ class OutputFolder:
         return self._frame
 
 
+def check_continues(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> tuple[Manifest, dict[str, CellState]]:
+    """The manifest in the folder and the states of its cells; InputError if a run of `cells` cannot continue it."""
+    old = read_manifest(path)
+    check_conditions(path, old, manifest)
+    states = read_states(path, (cell.id for cell in old.cells))
+    _check_settings(path, old, states, cells)
+    return old, states
+
+
 def _check_records(path: Path, cells: Sequence[Cell]) -> None:
     """InputError if the records of these cells cannot be written: another thing is in their place."""
     records = [record_path(path, cell.id) for cell in cells]
@@ -177,13 +183,15 @@ def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellSta
 
     The line names the setting if one of these cells has a record, which holds the settings of then.
     """
-    old = next((state.record for state in states.values() if state.record is not None), None)
     # Also of rows that this run does not have: a table never mixes two meanings of a record.
-    if old is not None and old.identity.get("identity") != cells[0].identity["identity"]:
-        raise InputError(
-            f"{path} holds cells of package {manifest.package}, which this version reads but cannot continue; "
-            "choose another --out"
-        )
+    meanings = {cell.variant.method: (cell.identity["identity"], cell.identity["revision"]) for cell in cells}
+    for old in filter(None, (state.record for state in states.values())):
+        meaning = (old.identity.get("identity"), old.identity.get("revision"))
+        if old.method in meanings and meaning != meanings[old.method]:
+            raise InputError(
+                f"{path} holds cells of {old.method} of package {manifest.package}, which this version reads but "
+                "cannot continue; choose another --out"
+            )
     old_ids = {entry.place: entry.id for entry in manifest.cells}
     changed = [cell for cell in cells if old_ids.get(cell.place, cell.id) != cell.id]
     for cell in changed:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ablations import suites, variants
 from benchmark.cells.datasets import data_folder, resolve, user_folder
-from benchmark.cells.matrix import Cell, Conditions, expand, rows_without_semantics
+from benchmark.cells.matrix import Cell, Conditions, expand, rows_without_keys, rows_without_semantics
 from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.options import RunOptions
@@ -48,7 +48,7 @@ def plan(options: RunOptions) -> Plan:
         device=choose_device(options.device),
     )
     cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
-    left_out = rows_without_semantics(rows, datasets)
+    left_out = [*rows_without_semantics(rows, datasets), *rows_without_keys(rows, options.overrides)]
     if not options.validation:
         cells, without_margins = _without_validated_margins(cells)
         left_out += without_margins

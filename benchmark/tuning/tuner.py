@@ -99,9 +99,12 @@ def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePl
         ):
             trials = Trials(spec, study, options.trials, jobs, memory)
             display.update(study.get_trials(deepcopy=False))
-            while trials.advance():
-                display.update(study.get_trials(deepcopy=False))
+            while True:
+                # Before each step: after a long sleep another process may own the study.
                 owner.sign()
+                if not trials.advance():
+                    break
+                display.update(study.get_trials(deepcopy=False))
     finally:
         outcome = make_outcome(spec, study.get_trials())
         write_outcome(tune_plan.out, outcome)
