@@ -251,12 +251,23 @@ def test_a_setting_applies_to_the_rows_whose_method_has_it(tmp_path: Path) -> No
     assert settings["dazle"]["training.epochs"] == 1 and "training.epochs" not in settings["eszsl"]
     note = "--set training.epochs = 1 does not apply to eszsl: their methods have no such setting"
     assert note in (options.out / "report.md").read_text()
-    with pytest.raises(InputError, match="unknown setting 'training.epochs'"):
+    with pytest.raises(InputError, match=r"unknown setting 'training.epochs'"):
         runner.run(replace(options, variants=["eszsl"], out=tmp_path / "other"))
 
 
 def test_a_dry_run_refuses_what_the_run_would_refuse(tmp_path: Path) -> None:
     out = make_run(tmp_path / "out", VALUES)
-    run = ("run", "--suite", "smoke", "--source", "simulated", "--out", out, "--set", "loss.lambda=0.3", "--dry-run")
+    run = (
+        "run",
+        "--suite",
+        "smoke",
+        "--source",
+        "simulated",
+        "--out",
+        out,
+        "--set",
+        "training.momentum=0.3",
+        "--dry-run",
+    )
     refused = benchmark(*run)
     assert refused.returncode == 2 and "holds a run with --set = {}, this one has" in refused.stderr
