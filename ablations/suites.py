@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ablations import variants
 from ablations.variants import AXES, VARIANTS
 from dazle.config import DATASETS
 from dazle.errors import unknown
@@ -66,3 +67,12 @@ def find(name: str) -> Suite:
     if name not in SUITES:
         raise unknown("suite", name, SUITES, "all: python -m benchmark list suites")
     return SUITES[name]
+
+
+def register(suite: Suite) -> None:
+    """Adds a suite. Raises ValueError if its name is taken, InputError for an unknown variant."""
+    if suite.name in SUITES:
+        raise ValueError(f"suite {suite.name!r} is registered already")
+    for name in suite.variants:
+        variants.find(name)
+    SUITES[suite.name] = suite

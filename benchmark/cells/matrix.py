@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ablations.methods import load_method
+from ablations.methods import METHODS, load_method
 from ablations.variants import Variant
 from dazle.config import MADE_SEMANTICS, MethodSettings, unknown_setting
 from dazle.errors import InputError
@@ -148,6 +148,7 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
         # Absent means dazle.
         **({} if method.name == "dazle" else {"method": method.name}),
         "revision": method.revision,
+        **({} if (code := METHODS[variant.method].code) is None else {"code": code}),
         "dataset": dataset.name,
         "source": dataset.source,
         "features": dataset.fingerprint,
