@@ -36,7 +36,7 @@ def interactions(results: DatasetResults, protocol: str) -> Picture | None:
         _draw_panel(axes, switch, means)
     # With few seeds an interval may be wider than all possible values.
     low, high = panels[0].get_ylim()
-    panels[0].set_ylim(max(low, 0.0), min(high, 100.0))
+    panels[0].set_ylim(max(low, -2.0), min(high, 102.0))
     panels[0].set_ylabel("H [%]")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
