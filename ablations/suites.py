@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from ablations import variants
 from ablations.variants import AXES, UNCALIBRATED, UNGATED, UNIFORM, VARIANTS
 from dazle.config import DATASETS, Settings
 from dazle.errors import unknown
@@ -97,3 +98,12 @@ def find(name: str) -> Suite:
     if name not in SUITES:
         raise unknown("suite", name, SUITES, "all: python -m benchmark list suites")
     return SUITES[name]
+
+
+def register(suite: Suite) -> None:
+    """Adds a suite. Raises ValueError if its name is taken, InputError for an unknown variant."""
+    if suite.name in SUITES:
+        raise ValueError(f"suite {suite.name!r} is registered already")
+    for name in suite.variants:
+        variants.find(name)
+    SUITES[suite.name] = suite

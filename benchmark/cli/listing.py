@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ablations import outside
 from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
-from benchmark.cells.options import Option
+from benchmark.cells.options import Include, Option
 from dazle.config import DATASETS
 
 
@@ -16,8 +17,11 @@ def list_names(
         Literal["variants", "methods", "suites", "datasets"] | None,
         Option("variants, methods, suites or datasets.", positional=True, default_text="all four"),
     ] = None,
+    include: Include = (),
 ) -> None:
     """List variants, methods, suites and datasets, with a line about each."""
+    outside.load_entry_points()
+    outside.include(include)
     for name, lines in LISTS.items():
         if what in (None, name):
             print("\n".join([f"{name}:", *lines(), ""]))

@@ -161,6 +161,14 @@ def test_a_claim_that_held_and_has_no_spread_now_is_not_lost() -> None:
     assert verdicts_without_spread({item.key: item.word for item in equal}, equal) == []
 
 
+def test_a_claim_that_held_and_whose_rows_are_equal_now_is_lost() -> None:
+    held = claim_verdicts(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+    accepted = {item.key: item.word for item in held}
+    equal = claim_verdicts(results(dense_calibrated=list(BASE[:3]), uniform_calibrated=list(BASE[:3])))
+    assert [item.key for item in lost_verdicts(accepted, equal)] == [f"{DENSE} on cub127"]
+    assert verdicts_without_spread(accepted, equal) == []
+
+
 def test_every_claim_is_about_rows_and_datasets_that_exist() -> None:
     assert len({claim.name for claim in claims()}) == len(claims()) >= 10
     for claim in claims():
