@@ -30,8 +30,9 @@ def list_names(
 def variants() -> list[str]:
     """One line for each variant, in the order of the axes."""
     rows = [(v.name, v.axis or "several axes", v.label, v.change) for v in VARIANTS.values() if v.changes]
-    lines = [f"  {'dazle':26} the full model"]
-    return lines + [f"  {name:26} {axis:22} {label}: {change}" for name, axis, label, change in rows]
+    width = max(map(len, VARIANTS))
+    lines = [f"  {'dazle':{width}} the full model"]
+    return lines + [f"  {name:{width}} {axis:22} {label}: {change}" for name, axis, label, change in rows]
 
 
 def methods() -> list[str]:

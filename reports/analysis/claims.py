@@ -150,7 +150,13 @@ def _verdict(claim: Claim, results: DatasetResults, protocol: str) -> ClaimVerdi
         )
     word = claim.decide(effect)
     printed_word = SIMULATED_WORDS.get(word, word) if results.source == "simulated" else word
-    return ClaimVerdict(claim, results.name, results.source, printed_word, effect, _note(word, effect))
+    note = _deterministic_note(claim, results) or _note(word, effect)
+    return ClaimVerdict(claim, results.name, results.source, printed_word, effect, note)
+
+
+def _deterministic_note(claim: Claim, results: DatasetResults) -> str:
+    names = [row for row in claim.rows if results.deterministic(row)]
+    return f"{' and '.join(names)}: deterministic, without spread over seeds" if names else ""
 
 
 def _note(word: Word, effect: PairedDifference) -> str:

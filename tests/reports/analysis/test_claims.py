@@ -94,6 +94,24 @@ def test_equal_differences_say_so() -> None:
         assert (outcome.effect.low, outcome.effect.high, outcome.effect.p) == (None, None, None)
 
 
+@pytest.mark.parametrize("deterministic", [("dense-calibrated",), ("dense-calibrated", "uniform-calibrated")])
+@pytest.mark.parametrize("step", [5.0, -5.0])
+def test_a_deterministic_row_has_no_spread_and_supports_nothing(deterministic: tuple[str, ...], step: float) -> None:
+    cells = []
+    for name, h in (("dense-calibrated", 50.0 + step), ("uniform-calibrated", 50.0)):
+        fixed = name in deterministic
+        values = [h] if fixed else [h, h + 0.1, h - 0.1]
+        cells += rows(name, values, deterministic=fixed, **CUB127)
+    outcome = verdict(list(DatasetResults.per_dataset(pd.DataFrame(cells))), DENSE)
+    assert (outcome.word, outcome.effect.mean) == ("no verdict", pytest.approx(step))
+    assert outcome.note == f"{' and '.join(deterministic)}: deterministic, without spread over seeds"
+
+
+def test_an_equivalence_of_deterministic_rows_is_not_supported() -> None:
+    cells = [row for name in ("dazle", "dense-calibrated") for row in rows(name, [50.0], deterministic=True, **CUB127)]
+    assert verdict(list(DatasetResults.per_dataset(pd.DataFrame(cells))), NOTHING).word == "no verdict"
+
+
 def test_one_seed_decides_nothing() -> None:
     outcome = verdict(results(dense_calibrated=[60.0], uniform_calibrated=[50.0]), DENSE)
     assert (outcome.word, outcome.effect.mean, outcome.note) == ("no verdict", 10.0, "one seed: no interval")
