@@ -47,7 +47,7 @@ class ClassAccuracies:
 
 @dataclass(frozen=True)
 class ClassInterval:
-    """A difference in H, in percentage points, with the bounds of its 95 % interval; None without any spread."""
+    """H or a difference in H, in percentage points, with the bounds of its 95 % interval; None without any spread."""
 
     mean: float
     low: float | None
@@ -60,8 +60,11 @@ def harmonic_mean(s: Array, u: Array) -> Array:
     return np.divide(2 * s * u, total, out=np.zeros_like(total), where=total > 0)
 
 
-def bounds(row: ClassAccuracies, reference: ClassAccuracies) -> tuple[Array, Array]:
-    """The 95 % interval of row minus reference in H, averaged over trainings; both bounds have the shape (..)."""
+def bounds(row: ClassAccuracies, reference: ClassAccuracies | None) -> tuple[Array, Array]:
+    """The 95 % interval of row minus reference in H, averaged over trainings; both bounds have the shape (..).
+
+    Without a reference that of the row's own H.
+    """
     if row.smallest_kind < FEWEST:
         return linearised(row, reference)
     return resampled(row, reference, _draws(row.seen.shape[-1], row.unseen.shape[-1]))
@@ -86,14 +89,14 @@ def _draws(seen: int, unseen: int) -> Draws:
     return Draws(seen, unseen)
 
 
-def resampled(row: ClassAccuracies, reference: ClassAccuracies, draws: Draws) -> tuple[Array, Array]:
+def resampled(row: ClassAccuracies, reference: ClassAccuracies | None, draws: Draws) -> tuple[Array, Array]:
     """Bootstrap interval: the quantiles of the difference over resamples of the classes."""
-    differences = draws.mean_H(row) - draws.mean_H(reference)
+    differences = draws.mean_H(row) - (0.0 if reference is None else draws.mean_H(reference))
     low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2], axis=-1)
     return low, high
 
 
-def linearised(row: ClassAccuracies, reference: ClassAccuracies) -> tuple[Array, Array]:
+def linearised(row: ClassAccuracies, reference: ClassAccuracies | None) -> tuple[Array, Array]:
     """t interval of the difference, linear in the accuracies of the classes.
 
     H moves by dH/dS = 2 U^2 / (S + U)^2 for each point of S, and by dH/dU = 2 S^2 / (S + U)^2 for each point of U. The
@@ -101,11 +104,12 @@ def linearised(row: ClassAccuracies, reference: ClassAccuracies) -> tuple[Array,
     classes minus 1.
     """
     variance = 0.0
-    for own, others in zip(_influences(row), _influences(reference), strict=True):
+    zero = (np.zeros(1), np.zeros(1))
+    for own, others in zip(_influences(row), zero if reference is None else _influences(reference), strict=True):
         influence = own - others
         variance = variance + influence.var(axis=-1, ddof=1) / influence.shape[-1]
     half_width = stats.t.ppf(1 - LEVEL / 2, row.smallest_kind - 1) * np.sqrt(variance)
-    mean = row.mean_H() - reference.mean_H()
+    mean = row.mean_H() - (0.0 if reference is None else reference.mean_H())
     return mean - half_width, mean + half_width
 
 
@@ -119,12 +123,13 @@ def _influences(accuracies: ClassAccuracies) -> tuple[Array, Array]:
     return of_seen.mean(axis=-2), of_unseen.mean(axis=-2)
 
 
-def class_interval(results: DatasetResults, variant: str, reference: str, protocol: str) -> ClassInterval | None:
+def class_interval(results: DatasetResults, variant: str, reference: str | None, protocol: str) -> ClassInterval | None:
     """variant - reference in H over test classes, for the seeds that both have; None without counts of both kinds.
 
-    A row of a deterministic method stands beside every seed of the other.
+    Without a reference the H of the variant. A row of a deterministic method stands beside every seed of the other.
     """
-    rows = {name: trainings(results, name, protocol) for name in (variant, reference)}
+    names = [variant] if reference is None else [variant, reference]
+    rows = {name: trainings(results, name, protocol) for name in names}
     shared = [name for name in rows if not results.deterministic(name)]
     seeds = set.intersection(*(set(rows[name]) for name in shared)) if shared else set()
     stacked = []
@@ -133,8 +138,9 @@ def class_interval(results: DatasetResults, variant: str, reference: str, protoc
         if not chosen:
             return None
         stacked.append(ClassAccuracies(*(np.stack(kind) for kind in zip(*chosen, strict=True))))
-    own, other = stacked
-    mean = float(own.mean_H() - other.mean_H())
+    own, *others = stacked
+    other = others[0] if others else None
+    mean = float(own.mean_H() - (0.0 if other is None else other.mean_H()))
     if own.smallest_kind < 2:
         return ClassInterval(mean, None, None)
     low, high = (float(bound) for bound in bounds(own, other))

@@ -21,7 +21,14 @@ from reports.analysis.statistics import (
 )
 from reports.table import Column, Mark, Table, TableCell, TableRow, slug
 from reports.tables import captions
-from reports.tables.differences import P_VALUE, Columns, difference_columns, difference_notes, difference_sentences
+from reports.tables.differences import (
+    P_VALUE,
+    Columns,
+    difference_columns,
+    difference_notes,
+    difference_sentences,
+    interval_columns,
+)
 
 MIB = 2**20
 NAMES = (
@@ -43,6 +50,7 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
     columns = {
         **_names(results),
         **_accuracies(results, available),
+        **interval_columns(results, available),
         **difference_columns(results, available),
         **_further_columns(results, available),
     }

@@ -3,17 +3,40 @@
 A table with methods other than DAZLE has two intervals of the difference in H: over seeds, and over test classes.
 """
 
-from reports.analysis.class_intervals import DRAWS, FEWEST, class_counts, class_interval
+from reports.analysis.class_intervals import DRAWS, FEWEST, ClassInterval, class_counts, class_interval
 from reports.analysis.results import FULL_MODEL, DatasetResults
-from reports.analysis.statistics import PairedDifference, holm
+from reports.analysis.statistics import PairedDifference, holm, paired_difference
 from reports.table import Column, TableCell
 from reports.tables import captions
 
 DIFFERENCE, P_VALUE = Column("ΔH", signed=True), Column("p", digits=3, bounded=True)
 OVER_SEEDS = Column("over seeds", group="ΔH", signed=True)
 OVER_CLASSES = Column("over test classes", group="ΔH", signed=True)
+H_OVER_SEEDS, H_OVER_CLASSES = Column("over seeds", group="H"), Column("over test classes", group="H")
 
 Columns = dict[Column, list[TableCell]]  # one cell per variant, in the order of the variants
+
+
+def interval_columns(results: DatasetResults, protocol: str) -> Columns:
+    """H of each row with its two intervals; empty without methods other than DAZLE."""
+    if not _other_methods(results):
+        return {}
+    return {
+        H_OVER_SEEDS: [_H_over_seeds(results, row, protocol) for row in results.variants],
+        H_OVER_CLASSES: [_interval_cell(class_interval(results, row, None, protocol)) for row in results.variants],
+    }
+
+
+def _H_over_seeds(results: DatasetResults, variant: str, protocol: str) -> TableCell:
+    """A dash for one seed, and for a deterministic method."""
+    H = results.values(variant, "H", protocol)
+    if H.count() < 2 or results.deterministic(variant):
+        return TableCell()
+    return captions.difference_cell(paired_difference(H, H * 0))
+
+
+def _interval_cell(interval: ClassInterval | None) -> TableCell:
+    return TableCell() if interval is None else TableCell(interval.mean, low=interval.low, high=interval.high)
 
 
 def difference_columns(results: DatasetResults, protocol: str) -> Columns:
@@ -40,17 +63,17 @@ def difference_columns(results: DatasetResults, protocol: str) -> Columns:
 
 def difference_sentences(results: DatasetResults, columns: tuple[Column, ...]) -> list[str]:
     """The sentences of the caption."""
-    interval = captions.INTERVAL
     sentences = []
     if DIFFERENCE in columns:
-        over_seeds = f", [ ] {interval}" if results.seeds > 1 else ""
+        over_seeds = f", [ ] {captions.INTERVAL}" if results.seeds > 1 else ""
         sentences.append(f"ΔH: H minus that of {FULL_MODEL}, the full model{over_seeds}")
     if OVER_SEEDS in columns:
         sentences += [
             f"ΔH: H minus that of {FULL_MODEL}, the full model",
-            f"Over seeds, [ ] is {interval}: it shows how much the difference changes if the models are trained again",
-            "Over test classes, [ ] is the 95 % interval for other classes of the same kind: it shows how much the "
-            "difference changes if these trained models are tested on them",
+            "Over seeds, [ ] is the 95 % t interval, of ΔH that of the seeds that both rows have, paired: it shows how "
+            "much H and ΔH change if the models are trained again",
+            "Over test classes, [ ] is the 95 % interval for other classes of the same kind: it shows how much they "
+            "change if these trained models are tested on them",
         ]
     if P_VALUE in columns:
         test = "that test's" if DIFFERENCE in columns else "that of the test over seeds"
@@ -105,4 +128,4 @@ def _over_classes(results: DatasetResults, variant: str, protocol: str) -> Table
     interval = class_interval(results, variant, FULL_MODEL, protocol)
     if interval is None:
         return TableCell(_difference(results, variant, protocol).mean)
-    return TableCell(interval.mean, low=interval.low, high=interval.high)
+    return _interval_cell(interval)

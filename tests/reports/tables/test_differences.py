@@ -93,3 +93,16 @@ def test_macros_and_the_forest_show_no_interval_over_seeds_for_a_deterministic_r
     with style():
         picture = forest(results, "honest")
     assert picture is not None and "A deterministic method is trained once and has no bar" in picture.caption
+
+
+def test_every_row_has_its_own_H_with_both_intervals_the_full_model_too() -> None:
+    _, cells = shown(with_counts(baselines()))
+    assert cells["dazle"]["H over seeds"] == "62.0 [57.0, 67.0]"  # 62 +- t(2) 2 / sqrt(3)
+    assert cells["eszsl"]["H over seeds"] == DASH
+    assert all("[" in cells[row]["H over test classes"] for row in cells)
+
+
+def test_a_table_of_dazle_alone_has_no_further_columns() -> None:
+    frame = with_counts(baselines())
+    _, cells = shown(frame[frame["method"] == "dazle"])
+    assert "H over seeds" not in cells["dazle"]
