@@ -187,3 +187,44 @@ VALIDATED = {"loss.test_margin": "validated"}
 
 register("eszsl", None, "ESZSL", {}, method="eszsl")
 register("eszsl-validated-margin", None, "ESZSL, margin chosen on validation", VALIDATED, method="eszsl")
+
+# On pooled features.
+TO_FEATURES = {"model.direction": "to-features"}
+
+register("sae", None, "SAE, images mapped to attributes", {}, method="sae")
+register("sae-validated-margin", None, "SAE to attributes, margin chosen on validation", VALIDATED, method="sae")
+register("sae-to-features", None, "SAE, classes mapped to features", TO_FEATURES, method="sae")
+register(
+    "sae-to-features-validated-margin",
+    None,
+    "SAE to features, margin chosen on validation",
+    TO_FEATURES | VALIDATED,
+    method="sae",
+)
+for _method, _label in {
+    "ridge-prototypes": "kernel ridge prototypes",
+    "conse": "ConSE",
+    "costa": "COSTA",
+    "wavg": "WAvg",
+    "smo": "SMO",
+    "devise": "DeViSE",
+    "sje": "SJE",
+    "ale": "ALE",
+    "cn-zsl": "CN-ZSL",
+}.items():
+    register(_method, None, _label, {}, method=_method)
+    register(f"{_method}-validated-margin", None, f"{_label}, margin chosen on validation", VALIDATED, method=_method)
+register(
+    "cn-zsl-no-normalisation",
+    None,
+    "CN-ZSL without class normalisation, margin chosen on validation",
+    VALIDATED | {"model.class_normalisation": False},
+    method="cn-zsl",
+)
+register(
+    "cn-zsl-plain-initialisation",
+    None,
+    "CN-ZSL with the usual initialisation, margin chosen on validation",
+    VALIDATED | {"model.initialisation": "plain"},
+    method="cn-zsl",
+)
