@@ -41,3 +41,6 @@ register("dazle", "dazle.training.dazle:Dazle", "attribute and region attention 
 
 BASELINES = "ablations.baselines"
 register("eszsl", f"{BASELINES}.eszsl:Eszsl", "bilinear map, closed form (ICML 2015)")
+register("attribute-head", f"{BASELINES}.attribute_head:AttributeHead", "linear attribute classifiers", "regions")
+register("msdn", f"{BASELINES}.msdn:Msdn", "two branches of attention that teach each other (CVPR 2022)", "regions")
+register("transzero", f"{BASELINES}.transzero:TransZero", "transformer over regions (AAAI 2022)", "regions")

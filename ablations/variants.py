@@ -165,3 +165,25 @@ VALIDATED = {"loss.test_margin": "validated"}
 
 register("eszsl", None, "ESZSL", {}, method="eszsl")
 register("eszsl-validated-margin", None, "ESZSL, margin chosen on validation", VALIDATED, method="eszsl")
+
+MEAN, MAX = {"model.pooling": "mean"}, {"model.pooling": "max"}
+register("attribute-head-mean", None, "attribute head, mean of the regions", MEAN, method="attribute-head")
+register(
+    "attribute-head-mean-validated-margin",
+    None,
+    "attribute head, mean of the regions, margin chosen on validation",
+    MEAN | VALIDATED,
+    method="attribute-head",
+)
+register("attribute-head-max", None, "attribute head, best region", MAX, method="attribute-head")
+register(
+    "attribute-head-max-validated-margin",
+    None,
+    "attribute head, best region, margin chosen on validation",
+    MAX | VALIDATED,
+    method="attribute-head",
+)
+register("msdn", None, "MSDN", {}, method="msdn")
+register("msdn-validated-margin", None, "MSDN, margin chosen on validation", VALIDATED, method="msdn")
+register("transzero", None, "TransZero", {}, method="transzero")
+register("transzero-validated-margin", None, "TransZero, margin chosen on validation", VALIDATED, method="transzero")
