@@ -16,6 +16,7 @@ class MethodEntry:
     location: str
     about: str
     reads: Literal["regions", "pooled"]
+    code: str | None = None  # of a method from outside the package (`ablations/outside.py`)
 
 
 METHODS: dict[str, MethodEntry] = {}

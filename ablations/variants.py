@@ -160,6 +160,28 @@ register("uniform-uncalibrated", None, "no attention, no calibration", UNIFORM |
 register("dense-uncalibrated", None, "region attention alone", UNGATED | UNCALIBRATED)
 register("uniform-calibrated", None, "calibration alone", UNIFORM | UNGATED)
 
+# The rows of the suite `factorial` that no axis and no table of the paper has: a training of those above, or the one
+# that is named here, with the other margins at test time.
+register("uniform-gated-uncalibrated", None, "attribute attention alone", UNIFORM | UNCALIBRATED)
+
+
+def _register_margins(name: str, margin: float) -> None:
+    """The row `name` with this margin, and with one that is chosen on validation."""
+    changes, label = VARIANTS[name].changes, VARIANTS[name].label
+    register(f"{name}-margin-{margin:g}", None, f"{label}, margin {margin:g}", {**changes, "loss.test_margin": margin})
+    register(
+        f"{name}-validated-margin",
+        None,
+        f"{label}, margin chosen on validation",
+        {**changes, "loss.test_margin": "validated"},
+    )
+
+
+for _name in ("uniform", "dense-calibrated", "uniform-calibrated"):
+    _register_margins(_name, 0.0)
+for _name in ("uniform-gated-uncalibrated", "dense-uncalibrated", "uniform-uncalibrated"):
+    _register_margins(_name, 1.0)
+
 # Baselines: a row for each method with its own margin, and one whose margin is chosen on validation.
 VALIDATED = {"loss.test_margin": "validated"}
 

@@ -129,7 +129,7 @@ class MethodSettings(Frozen):
         nested = self.model_dump(by_alias=True)
         for key, value in changes.items():
             if key not in names:
-                raise _unknown_setting(key, names)
+                raise unknown_setting(key, names)
             group, name = key.split(".")
             nested[group][name] = value
         try:
@@ -138,7 +138,8 @@ class MethodSettings(Frozen):
             raise InputError(f"setting {problem(error, depth=2)}") from None
 
 
-def _unknown_setting(key: str, names: Iterable[str]) -> InputError:
+def unknown_setting(key: str, names: Iterable[str]) -> InputError:
+    """The error for a setting that does not exist: it gives the nearest name, or the settings of the group `key`."""
     group = [name for name in names if name.startswith(f"{key}.")]
     if group:
         return InputError(f"setting {key!r} is a group; its settings are {', '.join(group)}")

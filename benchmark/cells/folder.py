@@ -100,13 +100,12 @@ class OutputFolder:
         Others may start in the same folder at the same time. Raises InputError, before anything is written, if the
         two cannot share a folder, and if the folder cannot be written.
         """
+        states: dict[str, CellState] = {}
         try:
             _check_records(path, cells)
             with manifest_lock(path):
                 if manifest_path(path).exists():
-                    old = read_manifest(path)
-                    check_conditions(path, old, manifest)
-                    _check_settings(path, old, cells)
+                    old, states = check_continues(path, manifest, cells)
                     manifest = merge(old, manifest)
                 remove_unfinished(manifest_path(path))
                 write_manifest(path, manifest)
@@ -116,7 +115,8 @@ class OutputFolder:
             ) from None
         except OSError as error:
             raise InputError(f"--out {path} cannot be written ({error.strerror}); choose another folder") from None
-        return cls(path, manifest, read_states(path, (cell.id for cell in manifest.cells)))
+        others = (cell.id for cell in manifest.cells if cell.id not in states)
+        return cls(path, manifest, states | read_states(path, others))
 
     def add(self, record: Record) -> None:
         """Takes the record of a cell that ended, in place of the cell's state so far."""
@@ -159,6 +159,15 @@ class OutputFolder:
         return self._frame
 
 
+def check_continues(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> tuple[Manifest, dict[str, CellState]]:
+    """The manifest in the folder and the states of its cells; InputError if a run of `cells` cannot continue it."""
+    old = read_manifest(path)
+    check_conditions(path, old, manifest)
+    states = read_states(path, (cell.id for cell in old.cells))
+    _check_settings(path, old, states, cells)
+    return old, states
+
+
 def _check_records(path: Path, cells: Sequence[Cell]) -> None:
     """InputError if the records of these cells cannot be written: another thing is in their place."""
     records = [record_path(path, cell.id) for cell in cells]
@@ -169,20 +178,24 @@ def _check_records(path: Path, cells: Sequence[Cell]) -> None:
             raise InputError(f"{record} is a folder, not a file; move it away, or choose another --out")
 
 
-def _check_settings(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> None:
+def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellState], cells: Sequence[Cell]) -> None:
     """InputError if a cell of the manifest has other settings or semantics now: its row would stand for both.
 
     The line names the setting if one of these cells has a record, which holds the settings of then.
     """
+    # Also of rows that this run does not have: a table never mixes two meanings of a record.
+    meanings = {cell.variant.method: (cell.identity["identity"], cell.identity["revision"]) for cell in cells}
+    for old in filter(None, (state.record for state in states.values())):
+        meaning = (old.identity.get("identity"), old.identity.get("revision"))
+        if old.method in meanings and meaning != meanings[old.method]:
+            raise InputError(
+                f"{path} holds cells of {old.method} of package {manifest.package}, which this version reads but "
+                "cannot continue; choose another --out"
+            )
     old_ids = {entry.place: entry.id for entry in manifest.cells}
     changed = [cell for cell in cells if old_ids.get(cell.place, cell.id) != cell.id]
     for cell in changed:
-        record = read_state(path, old_ids[cell.place]).record
-        if record is not None and record.identity.get("identity") != cell.identity["identity"]:
-            raise InputError(
-                f"{path} holds cells of package {manifest.package}, which this version reads but cannot continue; "
-                "choose another --out"
-            )
+        record = states[old_ids[cell.place]].record
         difference = _first_difference(record.identity, cell.identity) if record is not None else None
         if difference is not None:
             key, before, now = difference

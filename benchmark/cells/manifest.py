@@ -179,7 +179,8 @@ def _schedule(cell: Cell) -> str:
 def check_conditions(out: Path, old: Manifest, new: Manifest) -> None:
     """InputError if two runs cannot share a table: other suite, source, conditions, features or studies."""
     for key, before, now in _differences(old, new):
-        raise InputError(f"{out} holds a run with {key} = {before}, this one has {now}; choose another --out")
+        name = "--set" if key == "overrides" else key
+        raise InputError(f"{out} holds a run with {name} = {before}, this one has {now}; choose another --out")
 
 
 def merge(old: Manifest, new: Manifest) -> Manifest:

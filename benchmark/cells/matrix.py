@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ablations.methods import load_method
+from ablations.methods import METHODS, load_method
 from ablations.variants import Variant
-from dazle.config import MADE_SEMANTICS, MethodSettings
+from dazle.config import MADE_SEMANTICS, MethodSettings, unknown_setting
 from dazle.errors import InputError
 
 # Raise it when the meaning of a record changes without a change of any setting.
@@ -102,6 +102,7 @@ def expand(variants: Sequence[Variant], datasets: Sequence[Dataset], seeds: int,
     A row that starts from attribute vectors which a dataset does not have is left out there.
     """
     _check_overrides(variants, conditions.overrides)
+    _check_keys(variants, conditions.overrides)
     return [
         _cell(variant, dataset, seed, conditions)
         for dataset in datasets
@@ -132,7 +133,8 @@ def rows_without_semantics(variants: Sequence[Variant], datasets: Sequence[Datas
 def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions) -> Cell:
     method = load_method(variant.method)
     preset = method.Settings.preset(dataset.preset, simulated=dataset.file is None)
-    settings = preset.changed(variant.changes).changed(conditions.overrides)
+    overrides = {key: value for key, value in conditions.overrides.items() if key in preset.flat()}
+    settings = preset.changed(variant.changes).changed(overrides)
     flat = settings.identity()
     semantics = flat.get("model.semantics", "random")
     if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
@@ -146,6 +148,7 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
         # Absent means dazle.
         **({} if method.name == "dazle" else {"method": method.name}),
         "revision": method.revision,
+        **({} if (code := METHODS[variant.method].code) is None else {"code": code}),
         "dataset": dataset.name,
         "source": dataset.source,
         "features": dataset.fingerprint,
@@ -155,6 +158,29 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
         **common,
     }
     return Cell(variant, dataset, seed, settings, identity, deterministic=method.deterministic)
+
+
+def rows_without_keys(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> list[str]:
+    """A line for each setting of `--set` that the methods of some rows do not have: these rows keep their own."""
+    lines = []
+    for key, value in overrides.items():
+        rows = [variant.name for variant in variants if key not in _keys(variant)]
+        if rows:
+            lines.append(
+                f"--set {key} = {value} does not apply to {', '.join(rows)}: their methods have no such setting"
+            )
+    return lines
+
+
+def _keys(variant: Variant) -> list[str]:
+    return list(load_method(variant.method).Settings().flat())
+
+
+def _check_keys(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:
+    """InputError, with the nearest name, for a setting of `--set` that the method of no row has."""
+    for key in overrides:
+        if not any(key in _keys(variant) for variant in variants):
+            raise unknown_setting(key, dict.fromkeys(name for variant in variants for name in _keys(variant)))
 
 
 def _check_overrides(variants: Sequence[Variant], overrides: Mapping[str, Any]) -> None:

@@ -114,6 +114,11 @@ def read_names(flag: str, text: str) -> tuple[str, ...]:
     return words
 
 
+def read_paths(flag: str, texts: Sequence[str]) -> tuple[Path, ...]:
+    """The files of an option that is given several times."""
+    return tuple(map(Path, texts))
+
+
 def read_overrides(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
     """`KEY=VALUE` pairs; a value is read as JSON (numbers, true, false), else it is a string."""
     values: dict[str, Any] = {}
@@ -159,6 +164,16 @@ Data = Annotated[
 Rows = Annotated[
     Literal["all", "present"],
     Option("Accepted rows that are compared: all rows of the file, or those present in the run.", changes_result=False),
+]
+Include = Annotated[
+    Sequence[Path],
+    Option(
+        "Python file that registers variants, methods or suites; it is run. Repeatable.",
+        metavar="FILE.py",
+        changes_result=True,
+        repeatable=True,
+        read=read_paths,
+    ),
 ]
 DeviceOption = Annotated[
     Device, Option("Device to train on; auto: a GPU if there is one, else the CPU.", changes_result=True)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ablations import outside
 from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
-from benchmark.cells.options import Option
+from benchmark.cells.options import Include, Option
 from dazle.config import DATASETS
 
 
@@ -16,8 +17,11 @@ def list_names(
         Literal["variants", "methods", "suites", "datasets"] | None,
         Option("variants, methods, suites or datasets.", positional=True, default_text="all four"),
     ] = None,
+    include: Include = (),
 ) -> None:
     """List variants, methods, suites and datasets, with a line about each."""
+    outside.load_entry_points()
+    outside.include(include)
     for name, lines in LISTS.items():
         if what in (None, name):
             print("\n".join([f"{name}:", *lines(), ""]))
@@ -26,8 +30,9 @@ def list_names(
 def variants() -> list[str]:
     """One line for each variant, in the order of the axes."""
     rows = [(v.name, v.axis or "several axes", v.label, v.change) for v in VARIANTS.values() if v.changes]
-    lines = [f"  {'dazle':26} the full model"]
-    return lines + [f"  {name:26} {axis:22} {label}: {change}" for name, axis, label, change in rows]
+    width = max(map(len, VARIANTS))
+    lines = [f"  {'dazle':{width}} the full model"]
+    return lines + [f"  {name:{width}} {axis:22} {label}: {change}" for name, axis, label, change in rows]
 
 
 def methods() -> list[str]:

@@ -16,7 +16,7 @@ def run(options: RunOptions) -> int:
     if options.dry_run:
         from benchmark.run.estimate import print_plan
 
-        print_plan(plan.plan(options))
+        print_plan(plan.plan(options), options.suite)
         return 0
     return runner.run(options)
 

@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmark.cells.folder import read_states
+from ablations.methods import METHODS
+from benchmark.cells.folder import check_continues, read_states
+from benchmark.cells.manifest import make_manifest, manifest_path
 from benchmark.cells.matrix import Cell
 from benchmark.progress import duration
 from benchmark.run.cell_jobs import shared_trainings
@@ -22,15 +24,20 @@ IMAGES = 50
 REPEATS = 3
 
 
-def print_plan(plan: Plan) -> None:
-    """Prints rows, datasets and seeds, how many cells are done, and the expected time of the others."""
+def print_plan(plan: Plan, suite: str) -> None:
+    """Prints rows, datasets and seeds, how many cells are done, and the expected time of the others.
+
+    Raises InputError, as the run would, if the output folder cannot be continued.
+    """
     cells = plan.cells
     rows = dict.fromkeys(cell.variant.name for cell in cells)
     datasets = {cell.dataset.name: cell.dataset for cell in cells}
     seeds = len({cell.seed for cell in cells})
     states = read_states(plan.out, (cell.id for cell in cells))
+    if manifest_path(plan.out).exists():
+        check_continues(plan.out, make_manifest(suite, cells, plan.conditions, plan.notes, plan.studies), cells)
     print(f"{len(cells)} cells: {len(rows)} variants, {len(datasets)} datasets, {seeds} seeds, into {plan.out}")
-    for note in plan.notes:
+    for note in [*(f"--set {key} = {value}" for key, value in plan.conditions.overrides.items()), *plan.notes]:
         print(f"  {note}")
     for name in rows:
         change = next(cell.variant.change for cell in cells if cell.variant.name == name)
@@ -41,9 +48,11 @@ def print_plan(plan: Plan) -> None:
     failed = sum(states[cell.id].status == "failed" for cell in cells)
     print(f"{len(cells) - len(pending) - failed} done, {failed} failed (--retry-failed runs them again)")
     print(f"{len(pending)} to run with {plan.workers} workers")
+    on_regions = [cell for cell in pending if METHODS[cell.variant.method].reads == "regions"]
     if pending:
-        expected = expected_seconds(pending) / plan.workers
-        print(f"expected time: up to {duration(expected)} (the full model's steps, timed now, for every row)")
+        expected = expected_seconds(on_regions) / plan.workers
+        others = "" if len(on_regions) == len(pending) else "; methods on pooled features take seconds and are left out"
+        print(f"expected time: up to {duration(expected)} (the full model's steps, timed now, for every row{others})")
 
 
 def expected_seconds(cells: list[Cell]) -> float:

@@ -13,6 +13,7 @@ from benchmark.cells.options import (
     Data,
     DeviceOption,
     Folds,
+    Include,
     Option,
     Rows,
     Source,
@@ -102,6 +103,7 @@ class RunOptions(CommandOptions, marked=True):
             read=read_overrides,
         ),
     ] = field(default_factory=dict)
+    include: Include = ()
     base_seed: BaseSeed = 214
     folds: Folds = 1
     validation: Annotated[

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from ablations import suites, variants
+from ablations import outside, suites, variants
 from benchmark.cells.datasets import data_folder, resolve, user_folder
-from benchmark.cells.matrix import Cell, Conditions, expand, rows_without_semantics
+from benchmark.cells.matrix import Cell, Conditions, expand, rows_without_keys, rows_without_semantics
 from benchmark.cells.outcome import StudySummary
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.options import RunOptions
@@ -29,10 +29,13 @@ class Plan:
     studies: list[StudySummary]  # of the tuned rows
     workers: int
     memory: int  # bytes of features that all workers together may hold
+    included: list[outside.Included]
 
 
 def plan(options: RunOptions) -> Plan:
     """Raises InputError for an unknown name, or features that do not exist."""
+    outside.load_entry_points()
+    included = outside.include(options.include)
     suite = suites.find(options.suite)
     folder = data_folder(options.data)
     if user_folder(options.data) is not None and options.source == "auto" and not folder.is_dir():
@@ -48,7 +51,7 @@ def plan(options: RunOptions) -> Plan:
         device=choose_device(options.device),
     )
     cells = expand(rows, datasets, options.seeds or suite.seeds, conditions)
-    left_out = rows_without_semantics(rows, datasets)
+    left_out = [*rows_without_semantics(rows, datasets), *rows_without_keys(rows, options.overrides)]
     if not options.validation:
         cells, without_margins = _without_validated_margins(cells)
         left_out += without_margins
@@ -63,7 +66,7 @@ def plan(options: RunOptions) -> Plan:
     out = options.out or Path("runs") / f"{suite.name}-{datasets[0].source}"
     workers = options.workers or default_workers(conditions.device, options.threads)
     memory = _memory(options, workers, cells)
-    return Plan(out, cells, conditions, [*notes, *left_out], studies, workers, memory)
+    return Plan(out, cells, conditions, [*notes, *left_out], studies, workers, memory, included)
 
 
 def _without_validated_margins(cells: Sequence[Cell]) -> tuple[list[Cell], list[str]]:

@@ -45,7 +45,9 @@ def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
     pending = [cell for cell in run_plan.cells if _is_pending(folder.status(cell.id), options.retry_failed)]
     jobs = CellJobs(
         run_plan.out,
-        Processes(min(run_plan.workers, max(1, len(pending))), partial(prepare_training, options.threads)),
+        Processes(
+            min(run_plan.workers, max(1, len(pending))), partial(prepare_training, options.threads, run_plan.included)
+        ),
         run_plan.memory // run_plan.workers,
         timeout=options.timeout,
         save_models=options.save_models,

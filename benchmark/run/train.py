@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dazle.features.feature_set import FeatureSet
     from dazle.features.splits import Phase
-    from dazle.training.judge import Curve, Judge
+    from dazle.training.judge import Curve, Evaluations
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _train(cells: Sequence[Cell], options: TrainOptions) -> list[tuple[dict[str,
     folds = range(1, cell.identity["folds"] + 1) if cell.identity["validation"] else ()
     trainings = [_phase(cells, f"fold {fold}", features, validation_phase(features, fold), device) for fold in folds]
     # For each cell, its curve of each fold.
-    validation = [[judge.curves[index] for judge, _ in trainings] for index in range(len(cells))]
-    judge, tests = _phase(
+    validation = [[evaluations.curves[index] for evaluations, _ in trainings] for index in range(len(cells))]
+    evaluations, tests = _phase(
         cells, "final", features, final_phase(features), device, 
         # The best margin of a point is the same whatever margin a cell uses.
         validation=validation[0],
@@ -123,12 +123,12 @@ def _train(cells: Sequence[Cell], options: TrainOptions) -> list[tuple[dict[str,
         (
             {
                 "status": "done",
-                "parameters": judge.parameters,
+                "parameters": evaluations.parameters,
                 "peak_memory": peak,
                 "validation": [phases[index] for _, phases in trainings],
                 "test": tests[index],
             },
-            _weights(judge, index, cell) if options.save_model else None,
+            _weights(evaluations, index, cell) if options.save_model else None,
         )
         for index, cell in enumerate(cells)
     ]
@@ -141,7 +141,7 @@ def _phase(
     phase: "Phase",
     device: "torch.device",
     **options: Any,
-) -> "tuple[Judge, list[PhaseRecord]]":
+) -> "tuple[Evaluations, list[PhaseRecord]]":
     """One training, and for each cell its record of this phase."""
     from ablations.methods import load_method
     from dazle.training.train import train
@@ -150,22 +150,22 @@ def _phase(
     seed = (cell.identity["base_seed"], cell.dataset.name, cell.seed)
     rules = [cell.settings.test_margin for cell in cells]
     method = load_method(cell.variant.method)
-    judge = train(method, features, phase, cell.settings, seed, device, rules, **options)
+    evaluations = train(method, features, phase, cell.settings, seed, device, rules, **options)
     seconds = time.perf_counter() - clock
     positions = phase.positions(features.labels[np.concatenate([phase.eval_seen, phase.eval_unseen])])
-    return judge, [
+    return evaluations, [
         PhaseRecord(
             name=name,
             classes=phase.classes.tolist(),
             seen=phase.seen.tolist(),
             images=np.bincount(positions, minlength=len(phase.classes)).tolist(),
             train_images=len(phase.train),
-            images_trained=judge.images_trained,
-            train_seconds=judge.train_seconds,
+            images_trained=evaluations.images_trained,
+            train_seconds=evaluations.train_seconds,
             seconds=seconds,
             curve=curve,
         )
-        for curve in judge.curves
+        for curve in evaluations.curves
     ]
 
 
@@ -177,8 +177,8 @@ def _honest_fraction(curves: "Sequence[Curve]") -> float | None:
     return None if point is None else curves[0][point]["fraction"]
 
 
-def _weights(judge: "Judge", index: int, cell: Cell) -> bytes:
+def _weights(evaluations: "Evaluations", index: int, cell: Cell) -> bytes:
     """The state nearest the honest point as a safetensors file, which names the cell and the point."""
     from safetensors.torch import save
 
-    return save(judge.states[index], metadata={"cell": cell.id, "point": str(judge.state_points[index])})
+    return save(evaluations.states[index], metadata={"cell": cell.id, "point": str(evaluations.state_points[index])})

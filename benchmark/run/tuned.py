@@ -115,7 +115,7 @@ def _tuned_cells(outcome: Outcome, cells: Sequence[Cell], conditions: Conditions
 
 def _notes(outcome: Outcome, cell: Cell) -> list[str]:
     """A note for each setting, and the revision of the method, that was another in the study than in this run."""
-    values = {**cell.settings.flat(), "revision": cell.identity["revision"]}
+    values = {**cell.settings.identity(), "revision": cell.identity["revision"]}
     return [
         f"{tuned_name(outcome.variant)} on {outcome.dataset} was tuned with {key} = {outcome.made_with.get(key)}; "
         f"here it is {value}"

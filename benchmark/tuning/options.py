@@ -13,6 +13,7 @@ from benchmark.cells.options import (
     Data,
     DeviceOption,
     Folds,
+    Include,
     Option,
     Source,
     Threads,
@@ -43,6 +44,7 @@ class TuneOptions(CommandOptions):
     objective: Annotated[Literal["H", "T1", "AUSUC"], Option("Metric on the validation classes.")] = "H"
     sampler: Annotated[Literal["tpe", "random", "gp"], Option("Optuna's sampler.")] = "tpe"
     pruner: Annotated[Literal["median", "halving", "hyperband", "none"], Option("Optuna's pruner.")] = "median"
+    include: Include = ()
     workers: Annotated[
         int | None,
         Option(

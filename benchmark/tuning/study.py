@@ -62,7 +62,7 @@ class Spec:
         return {
             **identity,
             **{key: getattr(self, key) for key in ("objective", "sampler", "pruner", "seeds")},
-            **self.cell.settings.flat(),
+            **self.cell.settings.identity(),
             **{f"range of {key}": [limits.low, limits.high, limits.log] for key, limits in self.space.items()},
         }
 

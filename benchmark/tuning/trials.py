@@ -13,6 +13,7 @@ from benchmark.tuning.objective import PartialTrial, train_part
 from benchmark.tuning.sampling import PRUNERS, SeededByTrial
 from benchmark.tuning.space import suggest
 from benchmark.tuning.study import REASON, Spec, counted
+from dazle.errors import InputError
 
 WAIT_SECONDS = 0.5
 # How often a part whose worker died is trained again before its trial fails.
@@ -65,6 +66,7 @@ class Trials:
         self.jobs.submit(number, Job(train_part, arguments, cell.identity["threads"], gpus, self.memory))
 
     def _take(self, outcome: Outcome[int]) -> None:
+        self._check_unfinished(outcome.key)
         running = self.running[outcome.key]
         if outcome.failure is not None:
             running.deaths += outcome.died
@@ -91,6 +93,15 @@ class Trials:
             self._end(outcome.key, TrialState.PRUNED, reason=reason)
         else:
             self._submit(outcome.key)
+
+    def _check_unfinished(self, number: int) -> None:
+        """Raises InputError if another process has ended the trial: it took this one for dead."""
+        trial = next(trial for trial in self.study.get_trials(deepcopy=False) if trial.number == number)
+        if trial.state.is_finished():
+            raise InputError(
+                f"the study of {self.spec.title} was taken over by another process while this one did not answer; "
+                "the same command continues it"
+            )
 
     def _end(self, number: int, state: TrialState, value: float | None = None, reason: str | None = None) -> None:
         running = self.running.pop(number)

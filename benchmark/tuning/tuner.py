@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optuna import Study
 
-from ablations import variants
+from ablations import outside, variants
 from benchmark.cells.datasets import data_folder, resolve
 from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
 from benchmark.cells.matrix import Conditions, Dataset, expand, rows_without_semantics
@@ -37,10 +37,13 @@ class TunePlan:
     specs: list[Spec]
     notes: list[str]
     workers: int
+    included: list[outside.Included]
 
 
 def plan(options: TuneOptions) -> TunePlan:
     """Raises InputError for an unknown name, or features that do not exist."""
+    outside.load_entry_points()
+    included = outside.include(options.include)
     rows = variants.select(options.variants)
     datasets, notes = resolve(options.datasets, (), options.source, data_folder(options.data))
     device = choose_device(options.device)
@@ -56,6 +59,7 @@ def plan(options: TuneOptions) -> TunePlan:
         [make_spec(cell, options.overrides, *search) for cell in cells],
         notes,
         options.workers or default_workers(device, options.threads),
+        included,
     )
 
 
@@ -95,13 +99,16 @@ def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePl
         with (
             ownership(study, spec.title, spec.default()) as owner,
             StudyDisplay(spec, options.trials, workers) as display,
-            Jobs[int](Processes(workers, partial(prepare_training, options.threads))) as jobs,
+            Jobs[int](Processes(workers, partial(prepare_training, options.threads, tune_plan.included))) as jobs,
         ):
             trials = Trials(spec, study, options.trials, jobs, memory)
             display.update(study.get_trials(deepcopy=False))
-            while trials.advance():
-                display.update(study.get_trials(deepcopy=False))
+            while True:
+                # Before each step: after a long sleep another process may own the study.
                 owner.sign()
+                if not trials.advance():
+                    break
+                display.update(study.get_trials(deepcopy=False))
     finally:
         outcome = make_outcome(spec, study.get_trials())
         write_outcome(tune_plan.out, outcome)

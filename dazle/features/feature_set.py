@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dazle.errors import InputError
-
-if TYPE_CHECKING:
-    from dazle.features.pooled import Pooled
+from dazle.features.pooled import Pooled, pooled_features
 
 BLOCK_BYTES = 16 * 2**20  # of regions that are read, converted or written at once
 
@@ -137,10 +135,8 @@ class FeatureSet:
     file: Path | None = None  # that they were read from; None: made in memory
 
     @cached_property
-    def pooled(self) -> "Pooled":
+    def pooled(self) -> Pooled:
         """The pooled features of all images; those of a file are computed once and kept beside it."""
-        from dazle.features.pooled import pooled_features
-
         return pooled_features(self.regions, self.file, self.fingerprint)
 
     @cached_property

@@ -6,15 +6,24 @@ that carries the fingerprint in its name; later readers map that file and read o
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from dazle.features.feature_set import Regions
-
 SUFFIX = ".pooled.npy"
+
+
+class Regions(Protocol):
+    """The part of `dazle.features.feature_set.Regions` that pooling needs."""
+
+    shape: tuple[int, int, int]
+
+    def blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """All images in order as blocks of unit regions (n, R, D) and norms (n, R)."""
 
 
 class Pooled:

@@ -1,12 +1,13 @@
 """Evaluation while a method trains: the judge owns the evaluation images, their labels and places, and the margins.
 
 It returns nothing to the method, so that no method can look at an evaluation image before a protocol has chosen its
-point. One training is judged under several margin rules at once: each rule has a curve of its own.
+point: a method is given the function `Evaluations.judge`, which has no attributes. One training is evaluated under
+several margin rules at once: each rule has a curve of its own.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -30,10 +31,31 @@ State = dict[str, Tensor]
 MarginRule = float | Literal["validated"]
 
 
-class Judge:
-    """Collects the curves of one training; its attributes are for the caller of `Method.fit`.
+class Judge(Protocol):
+    """What a method is given."""
 
-    Training time counts from the making of the judge, less the time of its own calls.
+    def __call__(
+        self,
+        scorer: Scorer,
+        state: Mapping[str, Tensor],
+        fraction: float,
+        losses: Mapping[str, float | None] | None = None,
+        *,
+        step: int = 0,
+        epoch: float | None = None,
+        candidate: Mapping[str, float] | None = None,
+    ) -> None:
+        """A point of the curve, at `fraction` (0 to 1) of the schedule; `losses`: means since the point before.
+
+        `candidate`: the regulariser of this point by name, if the curve runs over regularisers and not over epochs.
+        Raises FloatingPointError where scores are not finite.
+        """
+
+
+class Evaluations:
+    """The evaluation of one training: its curves and states, and the judge that adds to them.
+
+    Training time counts from the making of this object, less the time of the judge's calls.
     """
 
     def __init__(
@@ -71,28 +93,30 @@ class Judge:
         self.images_trained = 0
         self._since = time.perf_counter()
 
-    def __call__(
-        self,
-        scorer: Scorer,
-        state: Mapping[str, Tensor],
-        fraction: float,
-        losses: Mapping[str, float | None] | None = None,
-        *,
-        step: int = 0,
-        epoch: float | None = None,
-        candidate: Mapping[str, float] | None = None,
-    ) -> None:
-        """A point of the curve, at `fraction` (0 to 1) of the schedule; `losses`: means since the point before.
+        # In a closure and not a method: what a method can reach of it has neither curves nor images.
+        def judge(
+            scorer: Scorer,
+            state: Mapping[str, Tensor],
+            fraction: float,
+            losses: Mapping[str, float | None] | None = None,
+            *,
+            step: int = 0,
+            epoch: float | None = None,
+            candidate: Mapping[str, float] | None = None,
+        ) -> None:
+            regulariser = dict(candidate) if candidate is not None else None
+            common = {"step": step, "epoch": epoch, "fraction": fraction, "candidate": regulariser}
+            self._add_point(scorer, state, common, dict(losses) if losses is not None else None)
 
-        `candidate`: the regulariser of this point by name, if the curve runs over regularisers and not over epochs.
-        Raises FloatingPointError where scores are not finite.
-        """
+        self.judge: Judge = judge
+
+    def _add_point(
+        self, scorer: Scorer, state: Mapping[str, Tensor], common: CurvePoint, loss: dict[str, float | None] | None
+    ) -> None:
+        fraction = common["fraction"]
         self.train_seconds += time.perf_counter() - self._since
         self.parameters = scorer.parameters
         evaluation, hits = self._evaluate(scorer)
-        regulariser = dict(candidate) if candidate is not None else None
-        common = {"step": step, "epoch": epoch, "fraction": fraction, "candidate": regulariser}
-        loss = dict(losses) if losses is not None else None
         for rule, curve in zip(self.rules, self.curves, strict=True):
             curve.append(
                 common | self._point(evaluation, hits, self._margin(rule, evaluation, fraction)) | {"loss": loss}

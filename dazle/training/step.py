@@ -37,6 +37,8 @@ class Step:
     def eager(self, regions: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """The step, launched operation by operation; the losses in the order of `names`."""
         losses = self.loss(self.model(regions), labels)
+        if not isinstance(losses, Mapping) or "total" not in losses:
+            raise TypeError("the loss must return scalars by name, with `total`, the one that is minimised, among them")
         losses["total"].backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

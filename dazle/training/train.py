@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from dazle.config import MethodSettings
-from dazle.training.judge import Judge
+from dazle.training.judge import Evaluations
 from dazle.training.method import Method
 from dazle.training.task import task_of
 
@@ -26,14 +26,14 @@ def train(
     device: "torch.device",
     rules: "Sequence[MarginRule] | None" = None,
     **options: Any,
-) -> Judge:
-    """The judge of the training, with a curve for each of `rules`, by default for the margin of the settings alone.
+) -> Evaluations:
+    """The evaluations of the training, with a curve for each of `rules`, by default for the settings' own margin.
 
-    `seed` names the random streams of the repetition; `options` are those of `Judge`. Raises what the method raises.
+    `seed` names the random streams of the repetition; `options`: those of `Evaluations`. Raises what the method raises.
     """
     task = task_of(features, phase, seed, device, settings.precision, method.reads)
     rules = rules or [settings.test_margin]
-    judge = Judge(features, phase, rules, device, settings.precision, reads=method.reads, **options)
-    method.fit(task, settings, judge)
-    judge.images_trained = task.images_trained
-    return judge
+    evaluations = Evaluations(features, phase, rules, device, settings.precision, reads=method.reads, **options)
+    method.fit(task, settings, evaluations.judge)
+    evaluations.images_trained = task.images_trained
+    return evaluations

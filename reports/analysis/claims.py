@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from reports.analysis.results import DatasetResults
-from reports.analysis.statistics import PairedDifference, rank_note
+from reports.analysis.statistics import ROUNDING, PairedDifference, rank_note
 
 FILE = Path(__file__).with_name("claims.toml")
 NO_DIFFERENCE = PairedDifference(None, None, None, 0, None)
@@ -78,6 +78,16 @@ class ClaimVerdict:
         """Whether the records agree with the claim, be they real or simulated."""
         return self.word in ("supported", "by construction")
 
+    @property
+    def points(self) -> bool:
+        """Whether the mean difference, by more than rounding, points the claimed way."""
+        mean = self.effect.mean
+        if mean is None:
+            return False
+        if self.claim.direction == "within":
+            return abs(mean) <= self.claim.margin
+        return (mean if self.claim.direction == "above" else -mean) > ROUNDING
+
 
 @cache
 def claims() -> tuple[Claim, ...]:
@@ -104,15 +114,23 @@ def claim_verdicts(datasets: Sequence[DatasetResults], protocol: str = "honest")
 def lost_verdicts(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
     """The verdicts whose claims held when `accepted` (key -> word) was written and do not hold now.
 
-    A claim that was not run now, or has no interval now (`verdicts_without_spread`), is not among them.
+    A claim that was not run now is not among them, and one without an interval now only if its difference does not
+    point the claimed way (else it is one of `verdicts_without_spread`).
     """
-    words = ("not run", "no verdict")
-    return [verdict for verdict in _held_before(accepted, verdicts) if not verdict.holds and verdict.word not in words]
+    return [
+        verdict
+        for verdict in _held_before(accepted, verdicts)
+        if not verdict.holds and verdict.word != "not run" and not (verdict.word == "no verdict" and verdict.points)
+    ]
 
 
 def verdicts_without_spread(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
-    """The verdicts whose claims held when `accepted` (key -> word) was written and have no interval over seeds now."""
-    return [verdict for verdict in _held_before(accepted, verdicts) if verdict.word == "no verdict"]
+    """The verdicts whose claims held when `accepted` (key -> word) was written and whose differences are equal now.
+
+    The difference still points the claimed way; else the claim is lost.
+    """
+    held = _held_before(accepted, verdicts)
+    return [verdict for verdict in held if verdict.word == "no verdict" and verdict.points]
 
 
 def _held_before(accepted: Mapping[str, str], verdicts: Iterable[ClaimVerdict]) -> list[ClaimVerdict]:
@@ -132,7 +150,13 @@ def _verdict(claim: Claim, results: DatasetResults, protocol: str) -> ClaimVerdi
         )
     word = claim.decide(effect)
     printed_word = SIMULATED_WORDS.get(word, word) if results.source == "simulated" else word
-    return ClaimVerdict(claim, results.name, results.source, printed_word, effect, _note(word, effect))
+    note = _deterministic_note(claim, results) or _note(word, effect)
+    return ClaimVerdict(claim, results.name, results.source, printed_word, effect, note)
+
+
+def _deterministic_note(claim: Claim, results: DatasetResults) -> str:
+    names = [row for row in claim.rows if results.deterministic(row)]
+    return f"{' and '.join(names)}: deterministic, without spread over seeds" if names else ""
 
 
 def _note(word: Word, effect: PairedDifference) -> str:

@@ -5,6 +5,7 @@ rows.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -121,11 +122,18 @@ class DatasetResults:
         return speeds[0] / speeds[1]
 
     def difference(self, variant: str, reference: str, metric: str, protocol: str) -> PairedDifference:
-        """variant - reference in one metric, paired by seed."""
+        """variant - reference in one metric, paired by seed.
+
+        Without interval and p value if either method is deterministic: the interval would have the noise of the other
+        one's training alone.
+        """
         key = (variant, reference, metric, protocol)
         if key not in self._differences:
             pair = (self.values(name, metric, protocol) for name in (variant, reference))
-            self._differences[key] = paired_difference(*pair)
+            difference = paired_difference(*pair)
+            if self.deterministic(variant) or self.deterministic(reference):
+                difference = replace(difference, low=None, high=None, p=None)
+            self._differences[key] = difference
         return self._differences[key]
 
     def edges(self, variant: str, protocol: str) -> list[str]:

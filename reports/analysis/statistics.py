@@ -42,7 +42,10 @@ class PairedDifference:
 
     @property
     def without_spread(self) -> bool:
-        """Whether several differences are all equal, so that no test over seeds exists."""
+        """Whether no test over seeds exists although there are several differences.
+
+        They are all equal, or one of the two methods is deterministic.
+        """
         return self.n > 1 and self.p is None
 
 

@@ -12,10 +12,12 @@ from reports.analysis.results import DatasetResults
 from reports.figures.cost import cost
 from reports.figures.curves import curves
 from reports.figures.forest import forest
+from reports.figures.interactions import interactions
 from reports.figures.seen_unseen import seen_unseen
 from reports.figures.style import Picture, style
 
-FIGURES: tuple[Callable[[DatasetResults, str], Picture | None], ...] = (forest, seen_unseen, curves, cost)
+Figure = Callable[[DatasetResults, str], Picture | None]
+FIGURES: tuple[Figure, ...] = (interactions, forest, seen_unseen, curves, cost)
 
 
 def draw(frame: pd.DataFrame, protocol: str = "honest") -> Iterator[Picture]:

@@ -1,13 +1,18 @@
 """The forest plot: the paired difference in H of each row to the full model, with its interval, one line per row."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import PairedDifference
-from reports.figures.style import COLOURS, Picture, finish, new_figure
+from reports.figures.style import COLOURS, WIDTH, Picture, finish, new_figure
 from reports.table import slug
 from reports.tables import captions
+
+# Characters of a row's name that the figure grows with.
+LONGEST_NAME = 60
 
 
 def forest(results: DatasetResults, protocol: str) -> Picture | None:
@@ -17,7 +22,7 @@ def forest(results: DatasetResults, protocol: str) -> Picture | None:
     differences = _differences(results, results.available_protocol(protocol))
     if not differences:
         return None
-    figure = new_figure(height=0.9 + 0.17 * len(differences))
+    figure = new_figure(_width(differences), height=0.9 + 0.17 * len(differences))
     axes = figure.subplots()
     axes.axvline(0, color="0.4", linewidth=0.8)
     for place, difference in enumerate(differences.values()):
@@ -31,6 +36,7 @@ def forest(results: DatasetResults, protocol: str) -> Picture | None:
         f"{captions.features(results)}; {captions.protocol_title(results, protocol)}; "
         f"{captions.seeds(results, False)}. H minus that of {FULL_MODEL}, paired by seed; bar: the 95 % interval of "
         "the paired t test, each row for itself; filled: it leaves out zero; an arrow: it goes on."
+        f"{_deterministic_sentence(results, list(differences))}"
     )
     title = f"{results.name}: what each row changes in H"
     return finish(figure, slug("forest", results.name), title, caption, results.source, results.name)
@@ -40,6 +46,16 @@ def _differences(results: DatasetResults, protocol: str) -> dict[str, PairedDiff
     rows = [variant for variant in results.variants if variant != FULL_MODEL]
     differences = {variant: results.difference(variant, FULL_MODEL, "H", protocol) for variant in rows}
     return {variant: difference for variant, difference in differences.items() if difference.mean is not None}
+
+
+def _deterministic_sentence(results: DatasetResults, variants: list[str]) -> str:
+    without_bar = any(results.deterministic(variant) for variant in variants)
+    return " A deterministic method is trained once and has no bar." if without_bar else ""
+
+
+def _width(names: Iterable[str]) -> float:
+    """One column of a paper, and more if long names would leave no room for the lines."""
+    return WIDTH + 0.06 * max(0, min(max(map(len, names)), LONGEST_NAME) - 26)
 
 
 def _draw_line(axes: Axes, place: int, difference: PairedDifference) -> None:

@@ -9,6 +9,7 @@ from reports.table import Table
 # The title of a table, by the beginning of its name.
 TITLES = {
     "ablation": "One change at a time",
+    "factorial": "Attention, self-calibration and margin together",
     "table-1": "The paper's Table 1 beside ours",
     "protocols": "What choosing the epoch on the test set gains",
     "main": "Published methods",

@@ -21,6 +21,7 @@ from reports.analysis.statistics import (
 )
 from reports.table import Column, Mark, Table, TableCell, TableRow, slug
 from reports.tables import captions
+from reports.tables.differences import P_VALUE, Columns, difference_columns, difference_notes, difference_sentences
 
 MIB = 2**20
 NAMES = (
@@ -29,13 +30,10 @@ NAMES = (
     Column("change", kind="text"),
 )
 ACCURACIES = tuple(Column(metric) for metric in METRICS)
-DIFFERENCE, P_VALUE = Column("ΔH", signed=True), Column("p", digits=3, bounded=True)
 ORACLE = Column("H oracle")
 POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=True))
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
 SEEDS = Column("seeds", kind="text")
-
-Columns = dict[Column, list[TableCell]]  # one cell per variant, in the order of the variants
 
 
 def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
@@ -45,7 +43,7 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
     columns = {
         **_names(results),
         **_accuracies(results, available),
-        **_differences(results, available),
+        **difference_columns(results, available),
         **_further_columns(results, available),
     }
     rows = [
@@ -57,7 +55,7 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
         caption=_caption(results, protocol, tuple(columns)),
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=_notes(results, available, tuple(columns)),
+        notes=_notes(results, available, columns),
         constants={"dataset": results.name, "source": results.source, "protocol": available},
     )
 
@@ -109,27 +107,6 @@ def _accuracies(results: DatasetResults, protocol: str) -> Columns:
     return columns
 
 
-def _differences(results: DatasetResults, protocol: str) -> Columns:
-    """The differences to the full model and their p values, after Holm over the rows; no p column without a test."""
-    if FULL_MODEL not in results.variants:
-        return {}
-    rows = [variant for variant in results.variants if variant != FULL_MODEL]
-    differences = {variant: results.difference(variant, FULL_MODEL, "H", protocol) for variant in rows}
-    p_values = dict(zip(rows, holm([differences[row].p for row in rows]), strict=True))
-    empty = TableCell(text="")
-    columns = {
-        DIFFERENCE: [
-            empty if variant == FULL_MODEL else captions.difference_cell(differences[variant])
-            for variant in results.variants
-        ]
-    }
-    if any(p is not None for p in p_values.values()):
-        columns[P_VALUE] = [
-            empty if variant == FULL_MODEL else TableCell(p_values[variant]) for variant in results.variants
-        ]
-    return columns
-
-
 def _further_columns(results: DatasetResults, protocol: str) -> Columns:
     """The oracle's H, pointing and cost, each column only if a row has a value; and the number of seeds."""
     variants = results.variants
@@ -170,18 +147,14 @@ def _caption(results: DatasetResults, protocol: str, columns: tuple[Column, ...]
         captions.seeds(results),
         "S, U, H, T1 in percent",
     ]
-    if DIFFERENCE in columns:
-        interval = f", [ ] {captions.INTERVAL}" if results.seeds > 1 else ""
-        sentences.append(f"ΔH: H minus that of {FULL_MODEL}, the full model{interval}")
-    if P_VALUE in columns:
-        sentences.append("p: that test's, after Holm over the rows")
+    sentences += difference_sentences(results, columns)
     points = results.points(results.available_protocol(protocol))
     if points["T1"].notna().any() and points["S"].isna().all():
         sentences.append("No image of a seen class is tested, so there is no S and no H")
     return ". ".join(sentences) + "."
 
 
-def _notes(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) -> tuple[str, ...]:
+def _notes(results: DatasetResults, protocol: str, columns: Columns) -> tuple[str, ...]:
     notes = []
     if ORACLE in columns:
         notes.append(f"H oracle is an upper bound, the mean under the {PROTOCOLS['oracle'].title}")
@@ -206,5 +179,7 @@ def _notes(results: DatasetResults, protocol: str, columns: tuple[Column, ...]) 
         )
     if FULL_MODEL not in results.variants:
         notes.append(f"The full model, {FULL_MODEL}, is not in this table: no differences to it")
+    notes += difference_notes(results, tuple(columns))
     seeds = int(results.values(FULL_MODEL, "H", protocol).count()) if P_VALUE in columns else 0
-    return (*notes, *filter(None, [rank_note(seeds, len(results.variants) - 1)]))
+    tests = sum(cell.value is not None for cell in columns.get(P_VALUE, ()))
+    return (*notes, *filter(None, [rank_note(seeds, tests)]))

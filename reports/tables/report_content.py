@@ -14,6 +14,7 @@ from reports.analysis.results import DatasetResults
 from reports.table import Table
 from reports.tables.ablation import ablation_table
 from reports.tables.claims_table import claims_summary, claims_table
+from reports.tables.factorial import factorial_table
 from reports.tables.number_macros import number_macros
 from reports.tables.paper import main_table, table_1
 from reports.tables.protocol_comparison import protocol_table
@@ -37,6 +38,7 @@ def report_content(frame: pd.DataFrame, protocol: str = "honest") -> ReportConte
     verdicts = claim_verdicts(datasets, protocol)
     tables = [
         *(ablation_table(results, protocol) for results in datasets),
+        *filter(None, (factorial_table(results, protocol) for results in datasets)),
         *filter(None, map(table_1, datasets)),
         *filter(None, [main_table(datasets, protocol)]),
         *(protocol_table(results) for results in datasets if results.has_validation),

@@ -12,7 +12,7 @@ from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
 from dazle.features.feature_set import FeatureSet, Regions
 from dazle.features.splits import Phase, final_phase, validation_phase
-from dazle.training.judge import Judge
+from dazle.training.judge import Evaluations
 from dazle.training.task import task_of
 from dazle.training.train import train
 
@@ -27,7 +27,7 @@ def short(name: str) -> MethodSettings:
     return settings.changed({"training.epochs": 2}) if "training.epochs" in settings.flat() else settings
 
 
-def fitted(name: str, features: FeatureSet, phase: Phase) -> Judge:
+def fitted(name: str, features: FeatureSet, phase: Phase) -> Evaluations:
     return train(load_method(name), features, phase, short(name), SEED, CPU, states_at=[None])
 
 
@@ -68,21 +68,21 @@ def test_the_same_seed_gives_the_same_curve_and_another_one_only_if_deterministi
 def test_a_saved_state_scores_as_the_method_did(name: str) -> None:
     features, method = simulate("cub"), load_method(name)
     phase, settings = final_phase(features), short(name)
-    judge = fitted(name, features, phase)
+    evaluations = fitted(name, features, phase)
     task = task_of(features, phase, SEED, CPU, settings.precision, method.reads)
-    again = Judge(features, phase, judge.rules, CPU, settings.precision, reads=method.reads)
-    again(method.scorer(judge.states[0], task, settings), judge.states[0], 1.0)
+    again = Evaluations(features, phase, evaluations.rules, CPU, settings.precision, reads=method.reads)
+    again.judge(method.scorer(evaluations.states[0], task, settings), evaluations.states[0], 1.0)
     keys = ("S", "U", "H", "T1", "AUSUC", "pointing")
-    assert [again.curves[0][0][key] for key in keys] == [judge.curves[0][-1][key] for key in keys]
+    assert [again.curves[0][0][key] for key in keys] == [evaluations.curves[0][-1][key] for key in keys]
 
 
 @EVERY
 def test_a_curve_ends_with_the_schedule_and_its_settings_have_a_test_margin(name: str) -> None:
     features = simulate("cub")
-    judge = fitted(name, features, final_phase(features))
-    fractions = [point["fraction"] for point in judge.curves[0]]
+    evaluations = fitted(name, features, final_phase(features))
+    fractions = [point["fraction"] for point in evaluations.curves[0]]
     assert fractions == sorted(fractions) and fractions[-1] == 1
-    assert judge.parameters > 0 and judge.images_trained > 0
+    assert evaluations.parameters > 0 and evaluations.images_trained > 0
     assert "loss.test_margin" in short(name).flat()
     assert load_method(name).revision >= 1
 

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,7 +17,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ablations import outside
+from ablations.outside import Included
 from benchmark.run.pools.pool import Job, JobError, WorkerDied
+
+# A worker that has not begun its job by then hangs in its start; its time counts from the submission.
+START_SECONDS = 60.0
 
 
 class Processes:
@@ -106,14 +111,17 @@ class _Worker:
         self._started = context.RawValue("d", 0.0)  # written by the process when a job begins
         self._executor = ProcessPoolExecutor(1, context, _start, (prepare, self._started))
         self._process: BaseProcess | None = None
+        self._submitted = 0.0
         self.killed = False
 
     @property
     def job_started(self) -> float | None:
+        if not self._started.value and time.monotonic() - self._submitted > START_SECONDS:
+            return self._submitted
         return self._started.value or None
 
     def submit(self, job: Job) -> "Future[Any]":
-        self._started.value = 0.0
+        self._started.value, self._submitted = 0.0, time.monotonic()
         others = set(multiprocessing.active_children())
         future = self._executor.submit(_call, job.function, job.arguments)
         if self._process is None:
@@ -176,11 +184,16 @@ def leave_with_parent() -> None:
     threading.Thread(target=leave, daemon=True).start()
 
 
-def prepare_training(threads: int) -> None:
-    """Sets the threads of this process and imports what every cell needs, so that no cell's seconds include it."""
+def prepare_training(threads: int, included: Sequence[Included] = ()) -> None:
+    """Sets the threads of this process and imports what every cell needs, so that no cell's seconds include it.
+
+    `included`: files of `--include`, which must be as the driver read them.
+    """
     import torch
 
     import dazle.training.dazle
     import dazle.training.judge  # noqa: F401
 
     torch.set_num_threads(threads)
+    outside.load_entry_points()
+    outside.include_again(included)

@@ -198,15 +198,17 @@ def test_a_folder_of_package_0_3_0_is_read_and_a_run_that_would_continue_it_is_r
         assert benchmark("report", path).returncode == 0
     assert (out / "results.csv").read_text() == (new / "results.csv").read_text()
     before = files(out)
-    rows = ",".join(VALUES)
-    again = benchmark(
-        "run", "--suite", "smoke", "--variants", rows, "--seeds", "2", "--source", "simulated", "--out", out
-    )
-    assert again.returncode == 2
-    assert again.stderr == (
-        f"error: {out} holds cells of package 0.3.0, which this version reads but cannot continue; choose another --out\n"
-    )
-    assert files(out) == before
+    assert "one-hot" not in VALUES
+    for rows in (",".join(VALUES), "one-hot"):  # continued, and widened by a row that it does not have
+        again = benchmark(
+            "run", "--suite", "smoke", "--variants", rows, "--seeds", "2", "--source", "simulated", "--out", out
+        )
+        assert again.returncode == 2
+        assert again.stderr == (
+            f"error: {out} holds cells of dazle of package 0.3.0, which this version reads but cannot continue; "
+            "choose another --out\n"
+        )
+        assert files(out) == before
 
 
 def test_a_run_with_other_semantic_vectors_is_refused_and_names_them(tmp_path: Path) -> None:
@@ -236,3 +238,36 @@ def test_a_damaged_record_of_a_changed_row_is_passed_over(tmp_path: Path, monkey
     edit_row(monkeypatch)
     with pytest.raises(InputError, match="uniform on cub with other settings or semantics than this run"):
         runner.run(run_options(VALUES, out=out))
+
+
+def test_a_setting_applies_to_the_rows_whose_method_has_it(tmp_path: Path) -> None:
+    options = RunOptions(
+        "baselines", variants=["dazle", "eszsl"], datasets=["cub"], source="simulated", seeds=1, out=tmp_path / "out",
+        overrides={"training.epochs": 1},
+    )  # fmt: skip
+    assert runner.run(options) == runner.COMPLETE
+    frame = OutputFolder.read(options.out).frame()
+    settings = {row["variant"]: row["identity"]["settings"] for row in frame.to_dict("records")}
+    assert settings["dazle"]["training.epochs"] == 1 and "training.epochs" not in settings["eszsl"]
+    note = "--set training.epochs = 1 does not apply to eszsl: their methods have no such setting"
+    assert note in (options.out / "report.md").read_text()
+    with pytest.raises(InputError, match=r"unknown setting 'training.epochs'"):
+        runner.run(replace(options, variants=["eszsl"], out=tmp_path / "other"))
+
+
+def test_a_dry_run_refuses_what_the_run_would_refuse(tmp_path: Path) -> None:
+    out = make_run(tmp_path / "out", VALUES)
+    run = (
+        "run",
+        "--suite",
+        "smoke",
+        "--source",
+        "simulated",
+        "--out",
+        out,
+        "--set",
+        "training.momentum=0.3",
+        "--dry-run",
+    )
+    refused = benchmark(*run)
+    assert refused.returncode == 2 and "holds a run with --set = {}, this one has" in refused.stderr

@@ -11,10 +11,14 @@ from typing import Any
 import psutil
 import pytest
 from optuna import Study
+from optuna.trial import TrialState
 
+from benchmark.run.jobs import Outcome
+from benchmark.run.pools.pool import Job
 from benchmark.tuning.owner import OWNER, ownership
 from benchmark.tuning.storage import open_storage
 from benchmark.tuning.study import open_study
+from benchmark.tuning.trials import Trials
 from dazle.errors import InputError
 from tests.benchmark.tuning.studies import spec
 
@@ -96,3 +100,33 @@ def test_an_owner_that_was_replaced_leaves_the_study(study: Study) -> None:
         owner.signed = 0.0
         owner.sign()
     assert study.user_attrs[OWNER] == other
+
+
+class OneOutcome:
+    """In place of `Jobs`: takes each job, and ends it at once."""
+
+    free = 1
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+
+    def submit(self, key: int, job: Job) -> None:
+        self.keys.append(key)
+        self.free = 0
+
+    def wait(self, seconds: float) -> list[Outcome[int]]:
+        return [Outcome(self.keys[-1], [], None, 1.0)]
+
+
+def test_an_owner_whose_trials_another_process_ended_is_told_in_one_line(study: Study) -> None:
+    jobs = OneOutcome()
+    trials = Trials(spec(), study, 1, jobs, 0)  # type: ignore[arg-type]
+    end = jobs.wait
+
+    def wait(seconds: float) -> list[Outcome[int]]:
+        study.tell(jobs.keys[-1], state=TrialState.FAIL)
+        return end(seconds)
+
+    jobs.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="the study of dazle on cub was taken over by another process"):
+        trials.advance()

@@ -94,6 +94,24 @@ def test_equal_differences_say_so() -> None:
         assert (outcome.effect.low, outcome.effect.high, outcome.effect.p) == (None, None, None)
 
 
+@pytest.mark.parametrize("deterministic", [("dense-calibrated",), ("dense-calibrated", "uniform-calibrated")])
+@pytest.mark.parametrize("step", [5.0, -5.0])
+def test_a_deterministic_row_has_no_spread_and_supports_nothing(deterministic: tuple[str, ...], step: float) -> None:
+    cells = []
+    for name, h in (("dense-calibrated", 50.0 + step), ("uniform-calibrated", 50.0)):
+        fixed = name in deterministic
+        values = [h] if fixed else [h, h + 0.1, h - 0.1]
+        cells += rows(name, values, deterministic=fixed, **CUB127)
+    outcome = verdict(list(DatasetResults.per_dataset(pd.DataFrame(cells))), DENSE)
+    assert (outcome.word, outcome.effect.mean) == ("no verdict", pytest.approx(step))
+    assert outcome.note == f"{' and '.join(deterministic)}: deterministic, without spread over seeds"
+
+
+def test_an_equivalence_of_deterministic_rows_is_not_supported() -> None:
+    cells = [row for name in ("dazle", "dense-calibrated") for row in rows(name, [50.0], deterministic=True, **CUB127)]
+    assert verdict(list(DatasetResults.per_dataset(pd.DataFrame(cells))), NOTHING).word == "no verdict"
+
+
 def test_one_seed_decides_nothing() -> None:
     outcome = verdict(results(dense_calibrated=[60.0], uniform_calibrated=[50.0]), DENSE)
     assert (outcome.word, outcome.effect.mean, outcome.note) == ("no verdict", 10.0, "one seed: no interval")
@@ -141,6 +159,14 @@ def test_a_claim_that_held_and_has_no_spread_now_is_not_lost() -> None:
     assert lost_verdicts(accepted, equal) == []
     assert [item.key for item in verdicts_without_spread(accepted, equal)] == [f"{DENSE} on cub127"]
     assert verdicts_without_spread({item.key: item.word for item in equal}, equal) == []
+
+
+def test_a_claim_that_held_and_whose_rows_are_equal_now_is_lost() -> None:
+    held = claim_verdicts(results(dense_calibrated=plus(5, 6, 7), uniform_calibrated=list(BASE[:3])))
+    accepted = {item.key: item.word for item in held}
+    equal = claim_verdicts(results(dense_calibrated=list(BASE[:3]), uniform_calibrated=list(BASE[:3])))
+    assert [item.key for item in lost_verdicts(accepted, equal)] == [f"{DENSE} on cub127"]
+    assert verdicts_without_spread(accepted, equal) == []
 
 
 def test_every_claim_is_about_rows_and_datasets_that_exist() -> None:

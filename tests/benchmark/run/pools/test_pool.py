@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmark.run.jobs import RETRIES, Jobs
+from benchmark.run.pools import processes
 from benchmark.run.pools.pool import Job, JobError, Pool, WorkerDied
 from benchmark.run.pools.processes import Processes
 from tests.benchmark.thread_pool import Threads
@@ -125,6 +126,20 @@ def test_a_worker_can_be_killed_while_it_starts() -> None:
         assert pool.submit(Job(double, (4,))).result(60) == 8
     finally:
         pool.close()
+
+
+def test_the_time_of_a_worker_that_hangs_in_its_start_counts_from_the_submission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "START_SECONDS", 0.5)
+    pool = Processes(1, hang)
+    with Jobs[str](pool, timeout=1.0) as jobs:
+        jobs.submit("hung", Job(double, (4,)))
+        assert "did not end within 1 s" in ended(jobs, 1)["hung"].failure
+
+
+def hang() -> None:
+    time.sleep(30)
 
 
 def test_a_worker_that_died_is_not_killed_again_by_an_id_that_another_process_may_have(

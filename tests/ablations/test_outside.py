@@ -1,0 +1,88 @@
+"""Rows and methods from outside the package: the example of the docs, errors in one line, and the hash of the code."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablations.outside import code_hash, include, include_again
+from dazle.errors import InputError
+
+PAGE = Path(__file__).parents[2] / "docs" / "your-rows.md"
+
+
+def example() -> str:
+    """The method of the page."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return next(block for block in blocks if "class ClassMeans" in block)
+
+
+def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, since an included file stays registered."""
+    command = ("run", "--suite", "mine", "--datasets", "cub", "--source", "simulated", "--seeds", "1", "--workers", "1")
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark", *command, "--out", str(folder / "out"), *more],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def test_the_example_of_the_page_runs_and_is_as_short_as_the_page_says(tmp_path: Path) -> None:
+    file = tmp_path / "class_means.py"
+    file.write_text(example())
+    assert len(example().splitlines()) <= 45
+    ended = run(tmp_path, "--include", str(file), "--set", "training.epochs=1")
+    assert ended.returncode == 0, ended.stderr
+    assert "3 of 3 cells done" in ended.stdout
+    file.write_text(example().replace("300.0)", "400.0)"))
+    refused = run(tmp_path, "--include", str(file), "--set", "training.epochs=1")
+    assert refused.returncode == 2
+    assert re.search("holds class-means on cub with code = .*, this run has .*; choose another --out", refused.stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"missing.py cannot be read .*; give the file with --include"),
+        ("x = (", r"mine.py:1: '\(' was never closed"),
+        ("\nraise ValueError('no')", "mine.py:2: ValueError: no"),
+        (
+            "from ablations.variants import register\nregister('dazle', None, '', {})",
+            "mine.py:2: ValueError: variant 'dazle' is registered already",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_included_is_one_line_with_its_place(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / ("missing.py" if content is None else "mine.py")
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        include([path])
+    assert "\n" not in str(error.value)
+
+
+def test_the_hash_follows_the_modules_beside_the_file_that_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("import deeper\nVALUE = 1\n")
+    (tmp_path / "deeper.py").write_text("")
+    (tmp_path / "other.py").write_text("")
+    (tmp_path / "mine.py").write_text("import helper\n")
+    hashes = [code_hash(tmp_path / "mine.py")]
+    for name in ("other", "helper", "deeper", "mine"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(path.read_text() + "# edited\n")
+        hashes.append(code_hash(tmp_path / "mine.py"))
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 4
+
+
+def test_a_worker_refuses_a_file_that_changed_since_the_run_began(tmp_path: Path) -> None:
+    path = tmp_path / "constant.py"
+    path.write_text("VALUE = 1\n")
+    included = include([path])
+    include_again(included)
+    path.write_text("VALUE = 2\n")
+    with pytest.raises(InputError, match=r"constant\.py changed during the run; start it again"):
+        include_again(included)
