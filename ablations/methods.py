@@ -54,3 +54,6 @@ register("devise", f"{BASELINES}.devise:Devise", "bilinear map, hinge over all w
 register("sje", f"{BASELINES}.sje:Sje", "bilinear map, hinge of the worst wrong class (CVPR 2015)")
 register("ale", f"{BASELINES}.ale:Ale", "bilinear map, hinge weighted by rank (TPAMI 2016)")
 register("cn-zsl", f"{BASELINES}.cn_zsl:CnZsl", "prototypes by class normalisation (ICLR 2021)")
+register("attribute-head", f"{BASELINES}.attribute_head:AttributeHead", "linear attribute classifiers", "regions")
+register("msdn", f"{BASELINES}.msdn:Msdn", "two branches of attention that teach each other (CVPR 2022)", "regions")
+register("transzero", f"{BASELINES}.transzero:TransZero", "transformer over regions (AAAI 2022)", "regions")
