@@ -55,7 +55,7 @@ def test_each_candidate_is_at_the_minimum_of_its_objective() -> None:
         assert found.exponent == exponent
         assert W.grad is not None and b.grad is not None
         assert max(W.grad.abs().max(), b.grad.abs().max()) < 2e-6
-        assert float(objective) == pytest.approx(
+        assert objective.item() == pytest.approx(
             loop_objective(found.weights, found.bias, features, labels, 10.0**exponent), rel=1e-9
         )
 
@@ -73,11 +73,13 @@ def test_another_solver_finds_the_same_probabilities() -> None:
 def test_blocks_do_not_change_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [*probes(small_task())]
     monkeypatch.setattr(probe, "BLOCK", 7)
+    features, _ = inputs(small_task())
     for one, other in zip(whole, probes(small_task()), strict=True):
-        assert torch.allclose(one.weights, other.weights, rtol=1e-2, atol=1e-2)
+        ours, others = ((features @ found.weights + found.bias).softmax(dim=1) for found in (one, other))
+        assert (ours - others).abs().max() < 1e-3
 
 
 def test_a_solver_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "SOLVER", probe.SOLVER | {"maxiter": 2})
-    with pytest.raises(FloatingPointError, match=r"weight 0\.01 did not converge"):
+    with pytest.raises(FloatingPointError, match=r"weight 0\.001 did not converge"):
         next(probes(small_task()))
