@@ -155,7 +155,7 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 def cosines(images: Tensor, prototypes: Tensor) -> Tensor:
     """25 cos(f, p_c) of pooled features (b, D) and prototypes (classes, D)."""
-    return SCALE * functional.normalize(images.float(), dim=1) @ functional.normalize(prototypes, dim=1).T
+    return SCALE * functional.normalize(images.to(prototypes.dtype), dim=1) @ functional.normalize(prototypes, dim=1).T
 
 
 class PrototypeScorer:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from dazle.training.task import BLOCK, Task
 
 # log10 of the candidate weights l, the strongest first: each probe starts from the one before.
-EXPONENTS = (-2, -3, -4, -5)
+EXPONENTS = (-3, -4, -5, -6)
 # `gtol`: the largest absolute value in the gradient at the minimum.
 SOLVER = {"maxiter": 5000, "maxfun": 10000, "maxcor": 20, "gtol": 1e-6, "ftol": 0.0}
 
