@@ -61,6 +61,17 @@ class TransZeroLossSettings(CalibratedLossSettings):
     regression: Annotated[Weight, Range(1e-4, 1.0, log=True)] = 0.005
 
 
+def _simulated(learning_rate: float) -> dict[str, float]:
+    """A small transformer, and smaller batches: below some 250 steps it learns nothing."""
+    return {
+        "model.dimension": 64,
+        "model.hidden": 64,
+        "model.dropout": 0.1,
+        "training.batch_size": 32,
+        "training.learning_rate": learning_rate,
+    }
+
+
 class TransZeroSettings(RegionSettings):
     """All settings of one training of TransZero."""
 
@@ -83,6 +94,14 @@ class TransZeroSettings(RegionSettings):
             "model.renormalise_semantics": True,
             "training.momentum": 0.9,
         },
+    }
+    # Of 0.0005, 0.001 and 0.002 the rate with the largest H, on the validation phases of the generator seeds 101-103,
+    # which are never reported.
+    simulated_presets: ClassVar = {
+        "cub": _simulated(0.002),
+        "sun": _simulated(0.002),
+        "awa2": _simulated(0.001),
+        "deepfashion": _simulated(0.002),
     }
 
 
@@ -169,6 +188,8 @@ class TransZero(RegionMethod):
             lr=training.learning_rate,
             betas=(training.momentum, 0.999),
             weight_decay=training.weight_decay,
+            # One operation for all parameters, of which there are many small ones.
+            fused=True,
             capturable=task.device.type == "cuda",
         )
 
