@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dazle.config import MADE_SEMANTICS, PRESETS
+from dazle.config import DATASETS, MADE_SEMANTICS
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.added_semantics import attach_added
@@ -58,11 +58,10 @@ def check_semantics_name(name: str) -> None:
 def check_identity(name: str, preset: str, source: str) -> None:
     """Raise InputError for an invalid name, preset or source, or if other features take the name of a real dataset."""
     check_name(name)
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r}: use one of {', '.join(PRESETS)}")
+    check_name(preset, "preset")
     if source not in ("real", "simulated"):
         raise InputError(f"source {source!r}: it is real or simulated")
-    if name in PRESETS and (source, preset) != ("real", name):
+    if name in DATASETS and (source, preset) != ("real", name):
         raise InputError(f"name {name!r} is for real features of the preset {name}; use another name")
 
 
