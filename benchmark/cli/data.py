@@ -94,7 +94,7 @@ def add_semantics(
     from dazle.features.added_semantics import add, side_file
     from dazle.features.feature_file import check_semantics_name, open_features
 
-    [path] = _prepared(data, name)
+    [path] = prepared(data, name)
     features = open_features(path, added=False)
     for key, file in named_files("--semantics", semantics).items():
         check_semantics_name(key)
@@ -254,7 +254,7 @@ def named_files(flag: str, words: Sequence[str], default: str | None = None) -> 
 def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], None]) -> int:
     """Does the action for one or all prepared files. A bad file is one line on stderr, and then the exit code is 2."""
     code = 0
-    for path in _prepared(data, name):
+    for path in prepared(data, name):
         try:
             action(path)
         except InputError as error:
@@ -263,7 +263,8 @@ def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], 
     return code
 
 
-def _prepared(data: Path | None, name: str | None) -> list[Path]:
+def prepared(data: Path | None, name: str | None) -> list[Path]:
+    """The file of the prepared dataset of that name, or all files. Raises InputError if there is none."""
     folder = data_folder(data)
     paths = prepared_files(folder)
     if not paths:
