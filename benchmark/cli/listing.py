@@ -9,7 +9,6 @@ from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
 from benchmark.cells.options import Include, Option
-from dazle.config import DATASETS
 
 
 def list_names(
@@ -52,9 +51,10 @@ def suites() -> list[str]:
 def datasets() -> list[str]:
     """One line for each dataset: the simulated ones, then the prepared ones."""
     from benchmark.cells.datasets import data_folder, prepared_files
+    from dazle.datasets.simulated import SHAPES
 
     folder = data_folder(None)
-    places = dict.fromkeys(DATASETS, "simulated, made on the fly")
+    places = dict.fromkeys(SHAPES, "simulated, made on the fly")
     for path in prepared_files(folder):
         prepared = f"{_source(path)}, prepared in {folder}"
         places[path.stem] = f"{prepared}; or {places[path.stem]}" if path.stem in places else prepared

@@ -20,8 +20,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dazle.datasets.deepfashion import FOLDS_NOTE, class_folds, vectors_from_means
 from dazle.datasets.reference_layout import ReferenceRegions, guess_backbone, read_indices, read_semantics
+from dazle.datasets.specs.deepfashion import FOLDS_NOTE, class_folds, vectors_from_means
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.feature_set import FeatureSet, Regions, check, check_splits
