@@ -1,14 +1,16 @@
 """Reference layout: the HDF5 files that DAZLE, MSDN, TransZero, GEM-ZSL and others share, read as a feature set.
 
-`feature_map` (N, D, h, w), `labels` (N,), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, all 0-based, `att`
-(C, A), `w2v_att` (A, d), and in some files `original_att`, `train_loc`, `val_loc`. In the file channels come before
-regions and are not normalised; here each region is one row of unit length.
+`feature_map` (N, D, h, w), or (N, D, R) with a grid that the user gives, `labels` (N,), `trainval_loc`,
+`test_seen_loc`, `test_unseen_loc`, all 0-based, `att` (C, A), `w2v_att` (A, d), and in some files `original_att`,
+`train_loc`, `val_loc`. In the file channels come before regions and are not normalised; here each region is one row of
+unit length.
 
 `train_loc` and `val_loc` have the leak of xlsa17: they contain images of test_seen. Only their images in trainval are
 used.
 """
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,16 @@ LARGEST_SLAB = 8 * BLOCK_BYTES  # bytes
 
 
 class ReferenceRegions(Regions):
-    """A `feature_map` (N, D, h, w) as regions. Reading an image that is all zero or not finite raises InputError."""
+    """A `feature_map` (N, D, h, w) or (N, D, R) as regions.
+
+    Reading an image that is all zero or not finite raises InputError.
+    """
 
     in_memory = False
 
     def __init__(self, maps: h5py.Dataset):
-        images, channels, height, width = maps.shape
-        self.shape = (images, height * width, channels)
+        images, channels, *grid = maps.shape
+        self.shape = (images, prod(grid), channels)
         self._maps = maps
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -78,17 +83,23 @@ class ReferenceRegions(Regions):
 
 
 def describe(
-    file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
+    file: h5py.File,
+    source: Path,
+    name: str,
+    preset: str,
+    backbone: str | None,
+    semantics: Mapping[str, Path],
+    grid: tuple[int, int] | None = None,
 ) -> FeatureSet:
     """The feature set of an open file; its regions are converted when they are read."""
-    maps = hdf5.dataset(file, "feature_map", "f", 4)
+    maps = feature_map(file, "feature_map")
     provenance: dict[str, Any] = {"made_by": "import of the reference layout", "file": source.name}
     attributes = hdf5.array(file, "att", "f", 2)
     if preset == "awa2":
         provenance["negative_attributes_set_to_0"] = int((attributes < 0).sum())
         attributes = np.maximum(attributes, 0)
     lengths = np.linalg.norm(attributes, axis=1, keepdims=True)
-    fields = {
+    fields: dict[str, Any] = {
         "name": name,
         "preset": preset,
         "source": "real",
@@ -98,7 +109,7 @@ def describe(
         "attributes": attributes / np.where(lengths > 0, lengths, 1),
         "semantics": read_semantics(file, source, semantics, provenance),
         **{split: read_indices(file, f"{split}_loc") for split in SPLITS},
-        "grid": maps.shape[2:],
+        "grid": grid_of(maps, grid),
         "places": None,
         "backbone": backbone or guess_backbone(source, maps.shape[1]),
         "original_attributes": _original_attributes(file),
@@ -110,6 +121,28 @@ def describe(
     features = FeatureSet(**fields, folds=draw_folds(name, seen, first_fold), provenance=provenance)
     check(features, str(source))
     return features
+
+
+def feature_map(file: h5py.File, key: str) -> h5py.Dataset:
+    """The dataset of region features, (N, D, h, w) or (N, D, R)."""
+    found = hdf5.find(file, key)
+    flat = isinstance(found, h5py.Dataset) and found.ndim == 3
+    return hdf5.dataset(file, key, "f", 3 if flat else 4)
+
+
+def grid_of(maps: h5py.Dataset, grid: tuple[int, int] | None) -> tuple[int, int]:
+    """(rows, columns): those of the dataset, or for regions in one line the user's. InputError if these do not fit."""
+    stored, where = maps.shape[2:], f"{maps.file.filename}: {maps.name.lstrip('/')}"
+    if grid is None:
+        if len(stored) == 1:
+            raise InputError(
+                f"{where} has {stored[0]} regions and not their grid; give its rows and columns with --grid"
+            )
+        return stored[0], stored[1]
+    if grid[0] * grid[1] != prod(stored) or (grid != stored and 1 not in stored and len(stored) == 2):
+        size = " x ".join(map(str, stored))
+        raise InputError(f"{where} has {size} regions, which --grid {grid[0]}x{grid[1]} does not fit; leave it out")
+    return grid
 
 
 def read_indices(file: h5py.File, key: str) -> np.ndarray:

@@ -89,7 +89,7 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         (("throughput", "--shapes", "CUBS"), "unknown shape 'CUBS'; the nearest is 'cub'"),
         (("data", "simulate", "--full"), "simulate --full: name one of cub, sun, awa2, deepfashion"),
         (("data", "simulate", "cubs"), "NAME 'cubs' is not one of cub, sun, awa2, deepfashion"),
-        (("list", "models"), "WHAT 'models' is not one of variants, methods, suites, datasets"),
+        (("list", "models"), "WHAT 'models' is not one of variants, methods, suites, datasets, backbones"),
     ],
     ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, tuple) else "",
 )

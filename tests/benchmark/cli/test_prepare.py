@@ -25,7 +25,7 @@ SPLITS = {"trainval": TRAINVAL, "test_seen": TEST_SEEN, "test_unseen": TEST_UNSE
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DAZLE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(dazle.extraction.backbones, "load_backbone", lambda name, weights, device: small_backbone())
+    monkeypatch.setattr(dazle.extraction.backbones, "load_backbone", lambda *words, **options: small_backbone())
     return tmp_path / "data"
 
 
