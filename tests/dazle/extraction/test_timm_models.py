@@ -65,12 +65,12 @@ def test_other_networks_give_the_map_that_they_pool(name: str, channels: int, tm
     batch = torch.rand(2, 3, 160, 160)
     with torch.inference_mode():
         features = made.forward_features(batch)
-    axes = (1, 2) if name == "test_mambaout" else (2, 3)  # channels last, or first
-    torch.testing.assert_close(backbone.regions(batch).mean(dim=1), features.mean(dim=axes), rtol=1e-4, atol=1e-5)
+    expected = features.flatten(1, 2) if name == "test_mambaout" else features.flatten(2).mT  # channels last, or first
+    torch.testing.assert_close(backbone.regions(batch), expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("row", "column"), [(0, 0), (1, 4), (4, 1), (2, 3)])
-@pytest.mark.parametrize("name", [CLASS_TOKEN, LATE_NORM, "test_mambaout"])
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (1, 9), (8, 1), (4, 6)])
+@pytest.mark.parametrize("name", [CLASS_TOKEN, LATE_NORM])
 def test_a_bright_patch_lights_its_region(name: str, row: int, column: int, tmp_path: Path) -> None:
     backbone = load_backbone(f"timm:{name}", saved_network(name, tmp_path)[1])
     rows, columns = backbone.grid
