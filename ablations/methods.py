@@ -42,3 +42,18 @@ register("dazle", "dazle.training.dazle:Dazle", "attribute and region attention 
 
 BASELINES = "ablations.baselines"
 register("eszsl", f"{BASELINES}.eszsl:Eszsl", "bilinear map, closed form (ICML 2015)")
+
+# On pooled features: closed forms, weight transfer from a linear probe, hinge losses, CN-ZSL.
+register("sae", f"{BASELINES}.sae:Sae", "semantic autoencoder, closed form (CVPR 2017)")
+register("ridge-prototypes", f"{BASELINES}.ridge_prototypes:RidgePrototypes", "kernel ridge, signatures to prototypes")
+register("conse", f"{BASELINES}.conse:Conse", "mean signature of the most probable seen classes (ICLR 2014)")
+register("costa", f"{BASELINES}.costa:Costa", "classifiers mixed by similarity of signatures (CVPR 2014)")
+register("wavg", f"{BASELINES}.wavg:WAvg", "classifiers averaged by distance of signatures")
+register("smo", f"{BASELINES}.smo:Smo", "classifiers mixed as the nearest mixture of signatures")
+register("devise", f"{BASELINES}.devise:Devise", "bilinear map, hinge over all wrong classes (NeurIPS 2013)")
+register("sje", f"{BASELINES}.sje:Sje", "bilinear map, hinge of the worst wrong class (CVPR 2015)")
+register("ale", f"{BASELINES}.ale:Ale", "bilinear map, hinge weighted by rank (TPAMI 2016)")
+register("cn-zsl", f"{BASELINES}.cn_zsl:CnZsl", "prototypes by class normalisation (ICLR 2021)")
+register("attribute-head", f"{BASELINES}.attribute_head:AttributeHead", "linear attribute classifiers", "regions")
+register("msdn", f"{BASELINES}.msdn:Msdn", "two branches of attention that teach each other (CVPR 2022)", "regions")
+register("transzero", f"{BASELINES}.transzero:TransZero", "transformer over regions (AAAI 2022)", "regions")

@@ -182,8 +182,46 @@ for _name in ("uniform", "dense-calibrated", "uniform-calibrated"):
 for _name in ("uniform-gated-uncalibrated", "dense-uncalibrated", "uniform-uncalibrated"):
     _register_margins(_name, 1.0)
 
-# Baselines: a row for each method with its own margin, and one whose margin is chosen on validation.
 VALIDATED = {"loss.test_margin": "validated"}
 
-register("eszsl", None, "ESZSL", {}, method="eszsl")
-register("eszsl-validated-margin", None, "ESZSL, margin chosen on validation", VALIDATED, method="eszsl")
+
+def _register_baseline(name: str, label: str, method: str, changes: Mapping[str, Any] | None = None) -> None:
+    """A row of a method with its own margin, and one whose margin is chosen on validation; they share a training."""
+    changes = changes or {}
+    register(name, None, label, changes, method)
+    register(
+        f"{name}-validated-margin", None, f"{label}, margin chosen on validation", {**changes, **VALIDATED}, method
+    )
+
+
+_register_baseline("eszsl", "ESZSL", "eszsl")
+_register_baseline("sae", "SAE, images mapped to attributes", "sae")
+_register_baseline("sae-to-features", "SAE, classes mapped to features", "sae", {"model.direction": "to-features"})
+_register_baseline("ridge-prototypes", "kernel ridge prototypes", "ridge-prototypes")
+_register_baseline("conse", "ConSE", "conse")
+_register_baseline("costa", "COSTA", "costa")
+_register_baseline("wavg", "WAvg", "wavg")
+_register_baseline("smo", "SMO", "smo")
+_register_baseline("devise", "DeViSE", "devise")
+_register_baseline("sje", "SJE", "sje")
+_register_baseline("ale", "ALE", "ale")
+_register_baseline("cn-zsl", "CN-ZSL", "cn-zsl")
+register(
+    "cn-zsl-no-normalisation",
+    None,
+    "CN-ZSL without class normalisation, margin chosen on validation",
+    VALIDATED | {"model.class_normalisation": False},
+    method="cn-zsl",
+)
+register(
+    "cn-zsl-plain-initialisation",
+    None,
+    "CN-ZSL with the usual initialisation, margin chosen on validation",
+    VALIDATED | {"model.initialisation": "plain"},
+    method="cn-zsl",
+)
+MEAN, MAX = {"model.pooling": "mean"}, {"model.pooling": "max"}
+_register_baseline("attribute-head-mean", "attribute head, mean of the regions", "attribute-head", MEAN)
+_register_baseline("attribute-head-max", "attribute head, best region", "attribute-head", MAX)
+_register_baseline("msdn", "MSDN", "msdn")
+_register_baseline("transzero", "TransZero", "transzero")

@@ -31,10 +31,14 @@ class ClosedFormSettings(MethodSettings):
 
 @dataclass
 class LinearScorer:
-    """s_c = p_c' f, or the cosine of both; `weights` (D, C) hold p_c, `bias` (C,) is added."""
+    """s_c = p_c' f, with f of unit length if `unit`, or the cosine of both; `weights` (D, C) hold p_c.
+
+    `bias` (C,) is added.
+    """
 
     weights: Tensor
     cosine: bool = False
+    unit: bool = False
     bias: Tensor | None = None
     parameters: int = 0
     normalise: bool = True
@@ -42,8 +46,9 @@ class LinearScorer:
     def __call__(self, images: Tensor, peaks: bool = False) -> Scores:
         """`images`: pooled features (b, D)."""
         weights = self.weights
-        if self.cosine:
+        if self.unit or self.cosine:
             images = torch.nn.functional.normalize(images, dim=1)
+        if self.cosine:
             weights = torch.nn.functional.normalize(weights, dim=0)
         values = images @ weights
         return Scores(values if self.bias is None else values + self.bias)
@@ -70,6 +75,16 @@ def moments(task: Task) -> Moments:
         by_class.index_add_(0, labels[torch.from_numpy(positions).to(task.device)], block)
     counts = torch.bincount(labels, minlength=classes).double()
     return Moments(second, by_class.T, counts)
+
+
+def class_means(task: Task) -> Tensor:
+    """(D, S) float64: the mean pooled feature of each seen class; one pass, a block at a time."""
+    sums = torch.zeros(len(task.seen), task.images.shape[1], dtype=torch.float64, device=task.device)
+    labels = torch.from_numpy(task.labels).to(task.device)
+    for positions, images in task.blocks():
+        sums.index_add_(0, labels[torch.from_numpy(positions).to(task.device)], images.double())
+    counts = torch.bincount(labels, minlength=len(sums))
+    return (sums / counts[:, None])[torch.from_numpy(task.seen).to(task.device)].T
 
 
 def signatures(task: Task) -> Tensor:

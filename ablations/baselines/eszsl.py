@@ -1,6 +1,6 @@
 """ESZSL (Romera-Paredes and Torr, ICML 2015): a bilinear map from pooled features to class signatures, in closed form.
 
-W minimises ||X' W Z - Y||^2 + g ||W||^2 + l ||X' W||^2 + g l ||W Z||^2, so
+W minimises ||X' W Z - Y||^2 + g ||W Z||^2 + l ||X' W||^2 + g l ||W||^2, so
 
     W = (X X' + g I)^-1 X Y Z' (Z Z' + l I)^-1,    s_c = f' W z_c
 

@@ -92,7 +92,10 @@ def read_manifest(out: Path) -> Manifest:
     """Raises InputError, naming the file, if it is missing or not a whole manifest."""
     path = manifest_path(out)
     if not path.is_file() and not path.is_dir():
-        raise InputError(f"{out} is no output folder of a run: {path} is missing")
+        remedy = "give the folder that `run --out` wrote"
+        if (out / "studies").is_dir():
+            remedy = "it is a folder of `tune`, its table is tuning.md, and the same `tune` command continues it"
+        raise InputError(f"{out} is no output folder of a run: {path} is missing; {remedy}")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -111,6 +111,8 @@ class Record(Strict):
             raise ValueError("the id is not that of the identity")
         if (self.dataset, self.seed) != (self.identity.get("dataset"), self.identity.get("seed")):
             raise ValueError("dataset and seed are not those of the identity")
+        if self.method != self.identity.get("method", "dazle"):
+            raise ValueError("the method is not that of the identity")
         return self
 
 

@@ -23,7 +23,7 @@ from benchmark.run.pools.pool import Job, Pool
 from benchmark.run.train import TrainedCell, TrainOptions, failed_record, train_cells
 from dazle.files import remove_unfinished, write_atomic
 
-# How long to wait before asking again for a cell that another run holds.
+# Seconds between two attempts to lock a cell that another run holds.
 PATIENCE_SECONDS = 1.0
 
 Group = tuple[Cell, ...]
@@ -31,7 +31,7 @@ Group = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell that ended with `record`; None: put off, since another run holds it now."""
+    """A cell that ended with `record`, or that is put off because another run holds it (None)."""
 
     cell: Cell
     record: Record | None
@@ -40,10 +40,14 @@ class Ended:
 def shared_trainings(cells: Sequence[Cell]) -> list[Group]:
     """The cells in groups of one training each: all that differ in their margin at test time alone.
 
-    A group stands where its first cell stood.
+    A group stands where its first cell stood. Of cells with equal ids (a tuned row with the row's own settings) only
+    the first is in a group: they share one record.
     """
     groups: dict[str, list[Cell]] = {}
+    first_cells: dict[str, Cell] = {}
     for cell in cells:
+        first_cells.setdefault(cell.id, cell)
+    for cell in first_cells.values():
         settings = {key: value for key, value in cell.identity["settings"].items() if key != "loss.test_margin"}
         groups.setdefault(identity_hash({**cell.identity, "settings": settings}), []).append(cell)
     return [tuple(group) for group in groups.values()]
@@ -67,7 +71,7 @@ class CellJobs:
         return [(cell, seconds) for key, seconds in self._jobs.running() for cell, _ in self._held[key]]
 
     def run(self, groups: Sequence[Group]) -> Iterator[Ended | None]:
-        """Yields each cell that ended, and None now and then while none does, so that a display can be updated."""
+        """Yields each cell that ended, and None about twice a second if none did, so that a display can be updated."""
         waiting = deque(groups)
         with ExitStack() as stack:
             stack.callback(self._release_all)
@@ -101,7 +105,7 @@ class CellJobs:
             if state is None or state.record is None or (state.status == "failed" and self.retry_failed):
                 remove_unfinished(record_path(self.out, cell.id))
                 held.append((cell, lock))
-            else:  # another run has ended it meanwhile
+            else:  # another run has finished it since this run began
                 _release(lock)
                 yield Ended(cell, state.record)
         if held:

@@ -1,6 +1,7 @@
 """The progress of a run: a live bar on a terminal, or plain lines if stderr is a file."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ class Display:
         self.total, self.done, self.failed = len(cells), done, len(cells) - len(pending) - done
         self.seconds: dict[str, list[float]] = {}  # of ended cells, by dataset
         self.left = {cell.id: cell for cell in pending}
+        self.rows = Counter(cell.id for cell in pending)  # a tuned row may share its cells with another row
         self.bars = Bars()
         self.bar = self.bars.add("cells", self.total, self.done)
 
@@ -58,9 +60,9 @@ class Display:
         self.left.pop(ended.cell.id, None)
         self.seconds.setdefault(ended.cell.dataset.name, []).append(ended.record.seconds)
         if ended.record.status == "done":
-            self.done += 1
+            self.done += self.rows[ended.cell.id]
             return
-        self.failed += 1
+        self.failed += self.rows[ended.cell.id]
         state = CellState(ended.record.status, ended.record, ended.record.error)
         self.print(f"FAILED {ended.cell.title}: {state.last_line or ''}")
 

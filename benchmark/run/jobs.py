@@ -1,6 +1,7 @@
-"""Jobs on a pool: how many are in flight, how long one may take, and what became of each. The same for every pool.
+"""Jobs on a pool, the same for every pool: the number in flight, the time limit, the retries and the outcomes.
 
-A job that was ended here is known by its key and not by its error. Only a job whose machine went away runs again.
+Overdue jobs are recorded by key, since their error is that of any worker that died. Only a job whose node was lost runs
+again.
 """
 
 import time
@@ -14,13 +15,13 @@ from benchmark.run.pools.pool import Job, JobError, Pool, WorkerLost
 
 Key = TypeVar("Key", bound=Hashable)
 
-# How often a job whose machine went away runs again.
+# Number of times that a job whose node was lost runs again.
 RETRIES = 2
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[Key]):
-    """A job that ended: its value, or why it has none; seconds since it began; whether its worker died."""
+    """A job that ended: its value or its failure, the seconds since its start, and whether its worker died."""
 
     key: Key
     value: Any
@@ -53,7 +54,7 @@ class Jobs(Generic[Key]):
 
     @property
     def free(self) -> int:
-        """How many more jobs can begin at once."""
+        """Number of free slots."""
         return max(0, self.pool.slots() - len(self._running))
 
     def submit(self, key: Key, job: Job) -> None:
@@ -65,7 +66,7 @@ class Jobs(Generic[Key]):
         return [(running.key, self._seconds(future)) for future, running in self._running.items()]
 
     def wait(self, seconds: float) -> list[Outcome[Key]]:
-        """What ended within this time; overdue jobs are killed meanwhile."""
+        """Returns the jobs that end within this time, and kills overdue ones."""
         if not self._running:
             return []
         ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
@@ -86,11 +87,10 @@ class Jobs(Generic[Key]):
         if error is None:
             return Outcome(running.key, future.result(), None, seconds)
         if running.overdue:
-            limit = f"{self.timeout:g} s"
+            remedy = "run again with --retry-failed and a longer --timeout"
             return Outcome(
-                running.key, None, f"did not end within {limit}, so it was killed; run again with a longer --timeout",
-                seconds,
-            )  # fmt: skip
+                running.key, None, f"did not end within {self.timeout:g} s, so it was killed; {remedy}", seconds
+            )
         if isinstance(error, WorkerLost) and running.lost < RETRIES:
             running.lost += 1
             self._running[self.pool.submit(running.job)] = running

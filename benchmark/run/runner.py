@@ -43,20 +43,20 @@ def _train(folder: OutputFolder, options: RunOptions, run_plan: Plan) -> None:
     from benchmark.run.pools.processes import Processes, prepare_training
 
     pending = [cell for cell in run_plan.cells if _is_pending(folder.status(cell.id), options.retry_failed)]
+    groups = shared_trainings(pending)
+    workers = min(run_plan.workers, max(1, len(groups)))
     jobs = CellJobs(
         run_plan.out,
-        Processes(
-            min(run_plan.workers, max(1, len(pending))), partial(prepare_training, options.threads, run_plan.included)
-        ),
+        Processes(workers, partial(prepare_training, options.threads, run_plan.included)),
         run_plan.memory // run_plan.workers,
         timeout=options.timeout,
         save_models=options.save_models,
         retry_failed=options.retry_failed,
     )
-    with Display(run_plan.cells, pending, _done(folder, run_plan), run_plan.workers, jobs.running) as display:
+    with Display(run_plan.cells, pending, _done(folder, run_plan), workers, jobs.running) as display:
         for note in run_plan.notes:
             display.print(note)
-        for ended in jobs.run(shared_trainings(pending)):
+        for ended in jobs.run(groups):
             display.update(ended)
             if ended is None or ended.record is None:
                 continue

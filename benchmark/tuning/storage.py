@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from dazle.errors import InputError
@@ -50,17 +50,26 @@ def _journal(path: Path) -> BaseStorage:
 
 def _database(url: str) -> BaseStorage:
     try:
-        shown = make_url(url).render_as_string(hide_password=True)
+        parsed = make_url(url)
     except ArgumentError:
         raise InputError(
             f"--storage {url!r} is no storage URL; write it as postgresql+psycopg://USER@HOST/DATABASE or "
             "sqlite:///FILE, or leave it out for a journal in --out"
         ) from None
+    shown = parsed.render_as_string(hide_password=True)
+    if _is_in_memory(parsed):
+        raise InputError(f"--storage {shown} is lost when the command ends; write it as sqlite:///FILE")
     try:
         return _connect(url, OPENINGS)
     except (SQLAlchemyError, ImportError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise InputError(f"--storage {shown} cannot be opened: {reason}") from None
+
+
+def _is_in_memory(url: URL) -> bool:
+    """SQLite without a file."""
+    database = url.database or ":memory:"
+    return url.get_backend_name() == "sqlite" and (":memory:" in database or url.query.get("mode") == "memory")
 
 
 def _connect(url: str, attempts: int) -> RDBStorage:

@@ -20,7 +20,7 @@ def add_margin(scores: Tensor, seen: Tensor, margin: float) -> Tensor:
 def loss(
     scores: Tensor, labels: Tensor, seen: Tensor, settings: LossSettings, log_prior: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Scalars: `total` and `class`, and `self_calibration` if lambda is not 0 and there are unseen classes.
+    """Scalars: `total` and `class`, and `self_calibration` if lambda is not 0; then there must be unseen classes.
 
     `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool;
     `log_prior`: (C,), added to the scores of the class loss `prior` (`log_prior` below).

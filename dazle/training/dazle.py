@@ -75,9 +75,6 @@ def training_step(model: "Model", task: "Task", settings: DazleSettings) -> "Ste
     from dazle.training.step import Step
 
     seen = torch.from_numpy(task.seen).to(task.device)
-    if task.seen.all():
-        # Without unseen classes there is nothing to calibrate.
-        settings = settings.changed({"loss.lambda": 0.0})
     training = settings.training
     optimiser = torch.optim.RMSprop(
         model.parameters(),

@@ -50,7 +50,7 @@ class Evaluation:
         Raises FloatingPointError if a score is not finite.
         """
         if not np.isfinite(scores).all():
-            raise FloatingPointError("class scores are not finite: the training diverged")
+            raise FloatingPointError("class scores are not finite: the training diverged; lower training.learning_rate")
         scores = scores.astype(np.float64)
         self.labels, self.seen = labels, seen
         seen_columns, unseen_columns = np.flatnonzero(seen), np.flatnonzero(~seen)

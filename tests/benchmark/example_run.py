@@ -46,8 +46,8 @@ def read_run(out: Path, values: Mapping[str, Sequence[float | None]], **options:
 def record(cell: Cell, H: float, environment: Mapping[str, Any] = ENVIRONMENT) -> Record:
     """A done record of one epoch: S = U = H, and T1 five points above."""
     return Record(
-        id=cell.id, status="done", variant=cell.variant.name, dataset=cell.dataset.name, seed=cell.seed,
-        identity=dict(cell.identity), features={}, environment=dict(environment), started="2000-01-01T00:00:00+00:00",
+        id=cell.id, status="done", variant=cell.variant.name, method=cell.variant.method, dataset=cell.dataset.name,
+        seed=cell.seed, identity=dict(cell.identity), features={}, environment=dict(environment), started="2000-01-01T00:00:00+00:00",
         seconds=1.0, validation=[phase("fold 1", H)] if cell.identity["validation"] else [], test=phase("final", H),
     )  # fmt: skip
 

@@ -12,8 +12,9 @@ class Threads:
 
     def __init__(self, workers: int) -> None:
         self.workers, self.executor = workers, ThreadPoolExecutor(workers)
+        self.futures: list[Future[Any]] = []
         self.starts: dict[Future[Any], float] = {}
-        self.lost = 0  # so many jobs lose their machine
+        self.lost = 0  # so many jobs lose their node
         self.closed = False
 
     def submit(self, job: Job) -> Future[Any]:
@@ -23,7 +24,7 @@ class Threads:
             self.starts[future] = time.monotonic()
             if self.lost:
                 self.lost -= 1
-                return future.set_exception(WorkerLost("the machine went away"))
+                return future.set_exception(WorkerLost("the node was lost"))
             try:
                 value = job.function(*job.arguments)
             except Exception as error:
@@ -34,6 +35,7 @@ class Threads:
                     future.set_result(value)
             return None
 
+        self.futures.append(future)
         self.executor.submit(call)
         return future
 
@@ -50,3 +52,5 @@ class Threads:
     def close(self) -> None:
         self.closed = True
         self.executor.shutdown(wait=False, cancel_futures=True)
+        for future in self.futures:
+            self.kill(future)

@@ -26,7 +26,7 @@ class WorkerDied(Exception):  # noqa: N818
 
 
 class WorkerLost(Exception):  # noqa: N818
-    """The machine of the worker went away; the job may run again elsewhere."""
+    """The node of the worker was lost; the job may run again on another."""
 
 
 class Pool(Protocol):
@@ -45,4 +45,4 @@ class Pool(Protocol):
         """How many jobs run at once; may change."""
 
     def close(self) -> None:
-        """Ends all workers, whatever they do."""
+        """Ends all workers, whatever they do; jobs that have not ended fail with WorkerDied."""

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_process
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,7 +26,10 @@ START_SECONDS = 60.0
 
 
 class Processes:
-    """Implements `Pool`: `workers` processes, each of which starts with its first job and calls `prepare` before it."""
+    """Implements `Pool`: `workers` processes, each of which starts with its first job and calls `prepare` before it.
+
+    If `prepare` raises, every job of that worker fails with its traceback.
+    """
 
     def __init__(self, workers: int, prepare: Callable[[], None] | None = None) -> None:
         """`prepare`: a function of a module, such as `partial(prepare_training, threads)`."""
@@ -62,8 +65,10 @@ class Processes:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            workers = [*self._idle, *self._busy.values()]
+            workers, waiting = [*self._idle, *self._busy.values()], [future for _, future in self._waiting]
             self._waiting.clear()
+        for future in waiting:
+            future.set_exception(WorkerDied("the pool was closed before the job began"))
         for worker in workers:
             worker.close()
 
@@ -107,10 +112,9 @@ class _Worker:
     """One process that outlives its jobs; it starts with the first of them."""
 
     def __init__(self, prepare: Callable[[], None] | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._started = context.RawValue("d", 0.0)  # written by the process when a job begins
-        self._executor = ProcessPoolExecutor(1, context, _start, (prepare, self._started))
-        self._process: BaseProcess | None = None
+        self._context = _Context()
+        self._started = self._context.RawValue("d", 0.0)  # written by the process when a job begins
+        self._executor = ProcessPoolExecutor(1, self._context, _start, (prepare, self._started))
         self._submitted = 0.0
         self.killed = False
 
@@ -122,11 +126,13 @@ class _Worker:
 
     def submit(self, job: Job) -> "Future[Any]":
         self._started.value, self._submitted = 0.0, time.monotonic()
-        others = set(multiprocessing.active_children())
-        future = self._executor.submit(_call, job.function, job.arguments)
-        if self._process is None:
-            self._process = next(iter(set(multiprocessing.active_children()) - others), None)
-        return future
+        return self._executor.submit(_call, job.function, job.arguments)
+
+    @property
+    def _process(self) -> SpawnProcess | None:
+        """None until it has started."""
+        process = self._context.process
+        return process if process is not None and process.pid is not None else None
 
     def kill(self) -> None:
         """Through the process object: it sends no signal once the process has ended and its id may be another's."""
@@ -141,26 +147,46 @@ class _Worker:
             self._process.join()
 
 
+class _Context(SpawnContext):
+    """Starts the process of one executor and keeps it, since the executor does not give it out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: SpawnProcess | None = None
+
+    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]
+        self.process = SpawnProcess(*arguments, **named)
+        return self.process
+
+
 @dataclass(frozen=True)
 class _Result:
     value: Any
     traceback: str | None
 
 
+# In a worker: the time its job began, and the traceback of a `prepare` that raised.
 _clock: "ctypes.c_double | None" = None
+_broken: str | None = None
 
 
 def _start(prepare: Callable[[], None] | None, started: ctypes.c_double) -> None:
-    global _clock
+    """Raises nothing: the executor would report the worker as dead, without the reason."""
+    global _clock, _broken
     _clock = started
     leave_with_parent()
-    if prepare is not None:
-        prepare()
+    try:
+        if prepare is not None:
+            prepare()
+    except Exception:
+        _broken = traceback.format_exc()
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Result:
     if _clock is not None:
         _clock.value = time.monotonic()  # one clock for all processes of a machine
+    if _broken is not None:
+        return _Result(None, _broken)
     try:
         return _Result(function(*arguments), None)
     except Exception:

@@ -48,6 +48,16 @@ def test_a_manifest_with_a_study_is_read_as_it_was_written(tmp_path: Path) -> No
     assert read_manifest(tmp_path).studies == [StudySummary(**STUDY)]
 
 
+def test_a_folder_without_a_manifest_is_one_line_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"json is missing; give the folder that `run --out` wrote$"):
+        read_manifest(tmp_path)
+    (tmp_path / "studies").mkdir()
+    with pytest.raises(
+        InputError, match=r"it is a folder of `tune`, its table is tuning\.md, and the same `tune` command"
+    ):
+        read_manifest(tmp_path)
+
+
 def test_widening_keeps_the_order_of_the_suite_and_all_notes() -> None:
     wider = merge(manifest("dense-gated-uncalibrated"), manifest("dazle", "uniform"))
     assert [cell.variant for cell in wider.cells] == ["dazle", "uniform", "dense-gated-uncalibrated"]

@@ -58,6 +58,11 @@ def test_features_semantics_seed_and_revision_of_the_method_are_in_the_id(
     assert len(ids | {one(cub).id}) == 6
 
 
+def test_the_method_is_in_the_identity_unless_it_is_dazle(cub: Dataset) -> None:
+    assert one(cub, "eszsl").identity["method"] == "eszsl"
+    assert "method" not in one(cub).identity
+
+
 def test_the_name_of_a_row_is_not_in_the_id(cub: Dataset) -> None:
     renamed = replace(find("uniform"), name="another-name", label="other words")
     assert expand([renamed], [cub], 1, CONDITIONS)[0].id == one(cub, "uniform").id

@@ -52,6 +52,7 @@ def test_what_is_wrong_in_a_record_is_named(tmp_path: Path, key: str, value: obj
         ({"identity": IDENTITY | {"source": "real"}}, "the id is not that of the identity"),
         ({"seed": 1}, "dataset and seed are not those of the identity"),
         ({"dataset": "sun"}, "dataset and seed are not those of the identity"),
+        ({"method": "eszsl"}, "the method is not that of the identity"),
         ({"status": "done", "test": None}, "there is no test curve"),
     ],
 )

@@ -13,6 +13,9 @@ import pytest
 from benchmark.cells.folder import OutputFolder
 from benchmark.cells.manifest import read_manifest
 from benchmark.cells.records import read_record
+from benchmark.run.options import RunOptions
+from benchmark.run.runner import run
+from tests.benchmark.tuning.studies import Immediate
 from tests.command_line import ROOT, benchmark, command
 
 QUICK = ("run", "--suite", "smoke", "--seeds", "2", "--set", "training.epochs=2", "--source", "simulated")
@@ -236,6 +239,24 @@ def test_three_folds_and_saved_models(tmp_path: Path) -> None:
     assert [phase.name for phase in record.validation] == ["fold 1", "fold 2", "fold 3"]
     weights = load_file(out / "models" / f"{record.id}.safetensors")
     assert {"V", "W_e", "W_alpha", "W_beta"} <= set(weights)
+
+
+def test_a_pool_has_no_more_workers_than_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rows that differ in the margin at test time alone are one training."""
+    pools = []
+
+    def make_pool(workers: int, prepare: object) -> Immediate:
+        pools.append(Immediate(workers))
+        return pools[0]
+
+    monkeypatch.setattr("benchmark.run.pools.processes.Processes", make_pool)
+    monkeypatch.setattr("benchmark.reporting.report.write_report", lambda folder: folder.path / "report.md")
+    options = RunOptions(
+        "ablations", ["dazle", "no-test-margin", "validated-margin"], ["cub"], 1, "simulated", out=tmp_path / "out",
+        overrides={"training.epochs": 1}, workers=2, device="cpu",
+    )  # fmt: skip
+    assert run(options) == 0
+    assert [pool.workers for pool in pools] == [1]
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -127,6 +127,9 @@ def test_a_journal_damaged_in_the_middle_is_one_line(tmp_path: Path) -> None:
         ("oracle99://u:secret@host/db", "cannot be opened"),
         ("postgresql+psycopg://u:secret@127.0.0.1:1/db", r"postgresql\+psycopg://u:\*\*\*@127.0.0.1:1/db cannot be"),
         ("sqlite:////nowhere/at/all.db", "unable to open database file"),
+        ("sqlite://", "is lost when the command ends; write it as sqlite:///FILE"),
+        ("sqlite:///:memory:", "is lost when the command ends; write it as sqlite:///FILE"),
+        ("sqlite:///file:x?mode=memory&uri=true", "is lost when the command ends; write it as sqlite:///FILE"),
     ],
 )
 def test_bad_storage_is_one_line_without_a_password(tmp_path: Path, url: str, message: str) -> None:

@@ -1,5 +1,7 @@
 """One training under several margin rules is each rule's own, and states are those of the wanted points."""
 
+import time
+
 import torch
 
 from dazle.config import Settings
@@ -7,6 +9,7 @@ from dazle.datasets.simulated import simulate
 from dazle.features.splits import final_phase, validation_phase
 from dazle.training.dazle import Dazle
 from dazle.training.judge import Judge, MarginRule
+from dazle.training.scorer import Scores
 from dazle.training.train import train
 
 CPU = torch.device("cpu")
@@ -54,3 +57,23 @@ def test_the_judge_returns_nothing_and_counts_the_training_alone() -> None:
     assert judge.train_seconds > 0
     assert judge.images_trained == len(phase.train) // 80 * 80
     assert judge.parameters > 1000
+
+
+def test_training_time_is_without_evaluation() -> None:
+    features = simulate("cub")
+    settings = Settings.preset("cub", simulated=True)
+
+    class SlowScorer:
+        normalise, parameters = True, 1
+
+        def __call__(self, images: torch.Tensor, peaks: bool = False) -> Scores:
+            time.sleep(0.1)
+            return Scores(torch.zeros(len(images), len(final_phase(features).classes)))
+
+    class Untrained(Dazle):
+        def fit(self, task, settings, judge: Judge) -> None:  # type: ignore[no-untyped-def]
+            for fraction in (0.5, 1.0):
+                judge(SlowScorer(), {}, fraction)
+
+    judge = train(Untrained(), features, final_phase(features), settings, SEED, CPU)
+    assert judge.train_seconds < 0.2

@@ -1,0 +1,26 @@
+"""WAvg: classifiers of unseen classes as averages of seen ones, weighted by the distance of their signatures.
+
+    w_u = sum_s exp(-5 ||z_u - z_s||) w_s
+
+w_s: the linear probe of a seen class (`probe.py`), z: class signatures of unit length. The formula is the one that
+comparisons of generated classifiers use; it has no published results on these splits.
+
+Ours differs: the weight of the probe comes from the class folds.
+"""
+
+import torch
+from torch import Tensor
+
+from ablations.baselines.weight_transfer import WeightTransfer
+
+DECAY = 5.0
+
+
+class WAvg(WeightTransfer):
+    """Implements `dazle.training.method.Method`."""
+
+    name = "wavg"
+
+    def mixtures(self, seen: Tensor, unseen: Tensor) -> Tensor:
+        """Weights that fall with the distance; they do not sum to 1."""
+        return torch.exp(-DECAY * torch.cdist(unseen, seen))
