@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchmark.cells.datasets import data_folder, prepared_files
-from benchmark.cells.options import Data, Option
+from benchmark.cells.options import Data, Option, read_grid
 from benchmark.cli.options import Group, register
 from benchmark.progress import progress
 from dazle.config import DATASETS
@@ -57,6 +57,10 @@ def import_file(
         Option("Attribute vectors (A, d) under a name. Repeatable.", "NAME=FILE.npy", repeatable=True),
     ] = (),
     backbone: Annotated[str | None, Option("Backbone, if the file's name does not contain it.", "NAME")] = None,
+    grid: Annotated[
+        tuple[int, int] | None,
+        Option("Rows and columns of the regions, if the file does not contain them.", "HxW", read=read_grid),
+    ] = None,
     allow_missing: AllowMissing = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -69,7 +73,7 @@ def import_file(
     started = time.monotonic()
     with progress(name) as update:
         features = import_reference(
-            file, target, name=name, preset=preset, backbone=backbone,
+            file, target, name=name, preset=preset, backbone=backbone, grid=grid,
             semantics=named_files("--semantics", semantics), allow_missing=allow_missing,
             progress=partial(update, "importing"),
         )  # fmt: skip

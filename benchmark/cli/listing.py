@@ -1,4 +1,4 @@
-"""The command `list`: the names of variants, methods, suites and datasets."""
+"""The command `list`: the names of variants, methods, suites, datasets and backbones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ from benchmark.cells.options import Include, Option
 
 def list_names(
     what: Annotated[
-        Literal["variants", "methods", "suites", "datasets"] | None,
-        Option("variants, methods, suites or datasets.", positional=True, default_text="all four"),
+        Literal["variants", "methods", "suites", "datasets", "backbones"] | None,
+        Option("variants, methods, suites, datasets or backbones.", positional=True, default_text="all"),
     ] = None,
     include: Include = (),
 ) -> None:
-    """List variants, methods, suites and datasets, with a line about each."""
+    """List variants, methods, suites, datasets and backbones, with a line about each."""
     outside.load_entry_points()
     outside.include(include)
     for name, lines in LISTS.items():
@@ -61,6 +61,18 @@ def datasets() -> list[str]:
     return [f"  {name:16} {place}" for name, place in places.items()]
 
 
+def backbones() -> list[str]:
+    """Three lines for each family of backbones."""
+    from dazle.extraction.families import FAMILIES
+
+    width = max(len(family.names) for family in FAMILIES)
+    return [
+        f"  {family.names:{width}} {family.about}; {family.state}\n"
+        f"  {'':{width}} weights: {family.weights}\n  {'':{width}} tested: {family.tested}"
+        for family in FAMILIES
+    ]
+
+
 def _source(path: Path) -> str:
     from dazle.errors import InputError
     from dazle.features.feature_file import stored_source
@@ -76,4 +88,5 @@ LISTS: dict[str, Callable[[], list[str]]] = {
     "methods": methods,
     "suites": suites,
     "datasets": datasets,
+    "backbones": backbones,
 }

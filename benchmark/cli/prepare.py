@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from benchmark.cells.options import POSITIVE, Data, Option
+from benchmark.cells.options import POSITIVE, Data, Option, read_grid
 from benchmark.cli.data import (
     AllowMissing,
     Combine,
@@ -81,9 +81,25 @@ def prepare(
     ] = (),
     combine: Combine = "sum",
     allow_missing: AllowMissing = False,
-    backbone: Annotated[str, Option("Classifier of torchvision, or efficientnet-lite0.", "NAME")] = "resnet101",
+    backbone: Annotated[
+        str, Option("Network: a name of torchvision, timm:NAME, or efficientnet-lite0; see `list backbones`.", "NAME")
+    ] = "resnet101",
     weights: Annotated[
-        Path | None, Option("File with the weights of the backbone.", "FILE", default_text="downloaded")
+        Path | None,
+        Option("Weights of the backbone, as safetensors or as torch saves them.", "FILE", default_text="downloaded"),
+    ] = None,
+    grid: Annotated[
+        tuple[int, int] | None,
+        Option(
+            "Rows and columns of the regions, averages of the backbone's finer grid.",
+            "HxW",
+            default_text="the backbone's",
+            read=read_grid,
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        Option("Side of the prepared image in pixels.", "N", default_text="the backbone's", limits=POSITIVE),
     ] = None,
     skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
     data: Data = None,
@@ -134,7 +150,7 @@ def prepare(
         for key in raw.semantics:
             check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
         # The weights may have to be downloaded, so the archives are checked before.
-        network = load_backbone(backbone, weights, processor)
+        network = load_backbone(backbone, weights, processor, grid=grid, image_size=image_size)
         features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=extraction)
     if rate := extraction.rate():
         print(rate)

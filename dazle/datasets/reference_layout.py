@@ -1,8 +1,9 @@
 """Reference layout: the HDF5 files that DAZLE, MSDN, TransZero, GEM-ZSL and others share, read as a feature set.
 
-`feature_map` (N, D, h, w), `labels` (N,), `trainval_loc`, `test_seen_loc`, `test_unseen_loc`, all 0-based, `att`
-(C, A), `w2v_att` (A, d), and in some files `original_att`, `train_loc`, `val_loc`. In the file channels come before
-regions and are not normalised; here each region is one row of unit length.
+`feature_map` (N, D, h, w), or (N, D, R) with a grid that the user gives, `labels` (N,), `trainval_loc`,
+`test_seen_loc`, `test_unseen_loc`, all 0-based, `att` (C, A), `w2v_att` (A, d), and in some files `original_att`,
+`train_loc`, `val_loc`. In the file channels come before regions and are not normalised; here each region is one row of
+unit length.
 
 `train_loc` and `val_loc` have the leak of xlsa17: they contain images of test_seen. Only their images in trainval are
 used.
@@ -10,6 +11,7 @@ used.
 
 import json
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +33,17 @@ LARGEST_SLAB = 8 * BLOCK_BYTES  # bytes
 
 
 class ReferenceRegions(Regions):
-    """A `feature_map` (N, D, h, w) as regions. Reading an image that is all zero or not finite raises InputError."""
+    """A `feature_map` (N, D, h, w) or (N, D, R) as regions.
+
+    Reading an image that is all zero or not finite raises InputError.
+    """
 
     in_memory = False
 
     def __init__(self, maps: h5py.Dataset, norms: np.ndarray | None = None):
         """`norms`: (N, R), those before the export of an exported file."""
-        images, channels, height, width = maps.shape
-        self.shape = (images, height * width, channels)
+        images, channels, *grid = maps.shape
+        self.shape = (images, prod(grid), channels)
         self._maps, self._exported_norms = maps, norms
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -94,14 +99,20 @@ class ReferenceRegions(Regions):
 
 
 def describe(
-    file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
+    file: h5py.File,
+    source: Path,
+    name: str,
+    preset: str,
+    backbone: str | None,
+    semantics: Mapping[str, Path],
+    grid: tuple[int, int] | None = None,
 ) -> FeatureSet:
     """The feature set of an open file; its regions are converted when they are read."""
-    maps = hdf5.dataset(file, "feature_map", "f", 4)
+    maps = feature_map(file, "feature_map")
     exported = hdf5.attribute(file, "format", str) == EXPORT_FORMAT
     provenance = _exported_provenance(file) if exported else {}
     provenance |= {"made_by": "import of the reference layout", "file": source.name}
-    fields = {
+    fields: dict[str, Any] = {
         "name": name,
         "preset": preset,
         "source": "real",
@@ -111,7 +122,7 @@ def describe(
         "attributes": _attributes(file, preset, exported, provenance),
         "semantics": read_semantics(file, source, semantics, provenance, required=preset != "own"),
         **{split: read_indices(file, f"{split}_loc") for split in SPLITS},
-        "grid": maps.shape[2:],
+        "grid": grid_of(maps, grid),
         "places": None,
         "backbone": backbone or _exported_backbone(file) or guess_backbone(source, maps.shape[1]),
         "original_attributes": _original_attributes(file),
@@ -149,7 +160,7 @@ def _exported_provenance(file: h5py.File) -> dict[str, Any]:
 
 def _exported_norms(file: h5py.File, maps: h5py.Dataset) -> np.ndarray:
     norms = hdf5.array(file, "norms", "f", 2)
-    if norms.shape != (maps.shape[0], maps.shape[2] * maps.shape[3]):
+    if norms.shape != (maps.shape[0], prod(maps.shape[2:])):
         raise InputError(
             f"{file.filename}: norms have the shape {norms.shape}, not one an image region; export it again"
         )
@@ -167,6 +178,28 @@ def _folds(
     first_fold = _stored_fold(file, labels, trainval, provenance)
     provenance["folds"] = "drawn from the dataset's name" if first_fold is None else "fold 1 given, 2 and 3 drawn"
     return draw_folds(name, np.unique(labels[trainval]), first_fold)
+
+
+def feature_map(file: h5py.File, key: str) -> h5py.Dataset:
+    """The dataset of region features, (N, D, h, w) or (N, D, R)."""
+    found = hdf5.find(file, key)
+    flat = isinstance(found, h5py.Dataset) and found.ndim == 3
+    return hdf5.dataset(file, key, "f", 3 if flat else 4)
+
+
+def grid_of(maps: h5py.Dataset, grid: tuple[int, int] | None) -> tuple[int, int]:
+    """(rows, columns): those of the dataset, or for regions in one line the user's. InputError if these do not fit."""
+    stored, where = maps.shape[2:], f"{maps.file.filename}: {maps.name.lstrip('/')}"
+    if grid is None:
+        if len(stored) == 1:
+            raise InputError(
+                f"{where} has {stored[0]} regions and not their grid; give its rows and columns with --grid"
+            )
+        return stored[0], stored[1]
+    if grid[0] * grid[1] != prod(stored) or (grid != stored and 1 not in stored and len(stored) == 2):
+        size = " x ".join(map(str, stored))
+        raise InputError(f"{where} has {size} regions, which --grid {grid[0]}x{grid[1]} does not fit; leave it out")
+    return grid
 
 
 def read_indices(file: h5py.File, key: str) -> np.ndarray:
