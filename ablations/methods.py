@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from dazle.errors import unknown
+from dazle.errors import InputError, unknown
 from dazle.training.method import Method
 
 
@@ -23,9 +23,11 @@ METHODS: dict[str, MethodEntry] = {}
 
 
 def register(name: str, location: str, about: str, reads: Literal["regions", "pooled"] = "pooled") -> None:
-    """Adds a method. Raises ValueError if the name is taken."""
+    """Adds a method. Raises ValueError if the name is taken, or if it reads something else."""
     if name in METHODS:
-        raise ValueError(f"method {name!r} is registered already")
+        raise ValueError(f"method {name!r} is registered already; choose another name")
+    if reads not in ("regions", "pooled"):
+        raise ValueError(f"method {name!r}: reads = {reads!r}; a method reads regions or pooled")
     METHODS[name] = MethodEntry(name, location, about, reads)
 
 
@@ -33,9 +35,26 @@ def load_method(name: str) -> Method:
     """The method of that name. Raises InputError, which gives the nearest name."""
     if name not in METHODS:
         raise unknown("method", name, METHODS, "all: python -m benchmark list methods")
-    module, _, attribute = METHODS[name].location.partition(":")
+    entry = METHODS[name]
+    module, _, attribute = entry.location.partition(":")
     method: Method = getattr(import_module(module), attribute)()
+    _check(method, entry)
     return method
+
+
+def _check(method: Method, entry: MethodEntry) -> None:
+    """Raises InputError for a class that is no method, or another one than it is registered as."""
+    needed = ("name", "reads", "deterministic", "revision", "Settings", "fit", "scorer")
+    lacking = [attribute for attribute in needed if not hasattr(method, attribute)]
+    if lacking:
+        raise InputError(f"method {entry.name} ({entry.location}) lacks {', '.join(lacking)}; see docs/your-rows.md")
+    for attribute in ("name", "reads"):
+        own, registered = getattr(method, attribute), getattr(entry, attribute)
+        if own != registered:
+            raise InputError(
+                f"method {entry.name} ({entry.location}) is registered with {attribute} = {registered}, the class has "
+                f"{own}; make them equal"
+            )
 
 
 register("dazle", "dazle.training.dazle:Dazle", "attribute and region attention (CVPR 2020)", "regions")

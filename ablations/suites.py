@@ -103,7 +103,7 @@ def find(name: str) -> Suite:
 def register(suite: Suite) -> None:
     """Adds a suite. Raises ValueError if its name is taken, InputError for an unknown variant."""
     if suite.name in SUITES:
-        raise ValueError(f"suite {suite.name!r} is registered already")
+        raise ValueError(f"suite {suite.name!r} is registered already; choose another name")
     for name in suite.variants:
         variants.find(name)
     SUITES[suite.name] = suite

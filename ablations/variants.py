@@ -58,7 +58,7 @@ def register(name: str, axis: str | None, label: str, changes: Mapping[str, Any]
     settings of the package's own baselines are checked by a test: their files import torch, and `list` must not wait.
     """
     if name in VARIANTS:
-        raise ValueError(f"variant {name!r} is registered already")
+        raise ValueError(f"variant {name!r} is registered already; choose another name")
     if axis is not None and axis not in AXES:
         raise ValueError(f"variant {name!r}: unknown axis {axis!r}; there are {', '.join(AXES)}")
     if method not in METHODS:

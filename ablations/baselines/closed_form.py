@@ -23,10 +23,16 @@ class MarginSettings(Frozen):
     test_margin: Annotated[Margin | Literal["validated"], Range(-2.0, 2.0)] = 0.0
 
 
-class ClosedFormSettings(MethodSettings):
-    """A closed form chooses its regulariser itself; only the margin is a setting."""
+class FixedMarginSettings(Frozen):
+    """The margin at test time, without a range: the scores of closed forms differ by orders of magnitude."""
 
-    loss: MarginSettings = Field(default_factory=MarginSettings)
+    test_margin: Margin | Literal["validated"] = 0.0
+
+
+class ClosedFormSettings(MethodSettings):
+    """A closed form chooses its regulariser itself; only the margin is a setting, and validation chooses it exactly."""
+
+    loss: FixedMarginSettings = Field(default_factory=FixedMarginSettings)
 
 
 @dataclass

@@ -28,7 +28,11 @@ def list_names(
 
 def variants() -> list[str]:
     """One line for each variant, in the order of the axes."""
-    rows = [(v.name, v.axis or "several axes", v.label, v.change) for v in VARIANTS.values() if v.changes]
+    rows = [
+        (v.name, "baselines" if v.method != "dazle" else v.axis or "several", v.label, v.change)
+        for v in VARIANTS.values()
+        if v.change
+    ]
     width = max(map(len, VARIANTS))
     lines = [f"  {'dazle':{width}} the full model"]
     return lines + [f"  {name:{width}} {axis:22} {label}: {change}" for name, axis, label, change in rows]

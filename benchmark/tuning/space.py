@@ -25,7 +25,9 @@ def search_space(settings: MethodSettings, fixed: Collection[str]) -> Space:
         if key not in fixed and (limits.needs is None or flat[limits.needs])
     }
     if not space:
-        raise InputError("nothing is left to tune: every setting with a range is changed by the variant or by --set")
+        raise InputError(
+            "nothing is left to tune: the method has no setting with a range, or the variant or --set changes each of them"
+        )
     return space
 
 

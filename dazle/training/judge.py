@@ -117,6 +117,7 @@ class Evaluations:
         fraction = common["fraction"]
         self.train_seconds += time.perf_counter() - self._since
         self.parameters = scorer.parameters
+        self._check_candidate(common)
         evaluation, hits = self._evaluate(scorer)
         for rule, curve in zip(self.rules, self.curves, strict=True):
             curve.append(
@@ -126,6 +127,16 @@ class Evaluations:
         if self._on_point is not None:
             self._on_point(self.curves[0][-1])
         self._since = time.perf_counter()
+
+    def _check_candidate(self, common: CurvePoint) -> None:
+        """Raises ValueError if the candidate of this place in the curve is another one in validation."""
+        for curve in self._validation:
+            other = nearest(curve, common["fraction"]).get("candidate")
+            if other != common["candidate"]:
+                raise ValueError(
+                    f"candidate {common['candidate']} at fraction {common['fraction']:g}, where validation has {other}: "
+                    "a method has the same candidates in the same order in every phase"
+                )
 
     def _margin(self, rule: MarginRule, evaluation: Evaluation, fraction: float) -> float:
         if rule != "validated":

@@ -36,4 +36,9 @@ def train(
     evaluations = Evaluations(features, phase, rules, device, settings.precision, reads=method.reads, **options)
     method.fit(task, settings, evaluations.judge)
     evaluations.images_trained = task.images_trained
+    fractions = [point["fraction"] for point in evaluations.curves[0]]
+    if not fractions or fractions[-1] != 1:
+        raise ValueError(
+            f"method {method.name} has to call its judge, the last time at fraction 1; it did at {fractions}"
+        )
     return evaluations

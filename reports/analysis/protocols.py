@@ -39,7 +39,7 @@ class Honest(Protocol):
     """The first epoch, or candidate regulariser, with the best validation H, averaged over folds."""
 
     name = "honest"
-    title = "honest protocol: the epoch that validation chose"
+    title = "honest protocol: the epoch, or regulariser, that validation chose"
 
     def choose(self, validation: Sequence[Curve], test: Curve) -> int | None:
         folds = [fold for fold in validation if fold]

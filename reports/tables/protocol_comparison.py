@@ -6,7 +6,7 @@ interval and no test.
 
 import pandas as pd
 
-from reports.analysis.protocols import PROTOCOLS
+from reports.analysis.protocols import CANDIDATE, PROTOCOLS
 from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import seed_differences
 from reports.table import Column, Table, TableCell, TableRow, slug
@@ -36,7 +36,7 @@ def protocol_table(results: DatasetResults) -> Table:
         f"{captions.features(results)}; what the same trainings say under each protocol. {captions.seeds(results)}. "
         "H in percent: at the epoch that validation chose (honest), at the last, and at the one with the best test H "
         f"(oracle), which published numbers go by; its gains are the bonus of that habit, ( ) {in_parentheses}. "
-        "Epoch: the mean of the chosen ones."
+        "Epoch: the mean of the chosen ones, of a closed form the chosen regulariser."
     )
     constants = {"dataset": results.name, "source": results.source}
     notes = ("oracle - honest, oracle - last: never below zero by construction, so without interval and test",)
@@ -55,8 +55,16 @@ def _cells(results: DatasetResults, variant: str) -> tuple[TableCell, ...]:
     reason = captions.missing_reason(results, variant, "oracle")
     name = TableCell(text=variant, notes=(reason,) if reason else ())
     means = (captions.mean_cell(results, variant, "H", protocol) for protocol in PROTOCOLS)
-    epochs = (TableCell(results.values(variant, "epoch", protocol).mean()) for protocol in ("honest", "oracle"))
+    epochs = (_epoch(results, variant, protocol) for protocol in ("honest", "oracle"))
     return (name, *means, _gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]), *epochs)
+
+
+def _epoch(results: DatasetResults, variant: str, protocol: str) -> TableCell:
+    """The mean epoch; of a closed form its regulariser."""
+    candidates = results.values(variant, CANDIDATE, protocol).dropna().unique()
+    if len(candidates):
+        return TableCell(text=", ".join(map(str, candidates)))
+    return TableCell(results.values(variant, "epoch", protocol).mean())
 
 
 def _mean_cells(results: DatasetResults, variants: list[str]) -> tuple[TableCell, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablations.methods import METHODS, load_method
+from ablations.methods import METHODS, MethodEntry, load_method
 from dazle.config import MethodSettings
 from dazle.datasets.simulated import simulate
 from dazle.errors import InputError
@@ -90,3 +90,20 @@ def test_a_curve_ends_with_the_schedule_and_its_settings_have_a_test_margin(name
 def test_an_unknown_method_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown method 'DAZLE'; the nearest is 'dazle'"):
         load_method("DAZLE")
+
+
+class Unnamed:
+    """No method: it has no settings, and another name than it is registered under."""
+
+    name = "other"
+
+
+def test_a_class_that_is_no_method_is_refused_by_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = MethodEntry("mine", f"{__name__}:Unnamed", "none", "pooled")
+    monkeypatch.setitem(METHODS, "mine", entry)
+    with pytest.raises(InputError, match="method mine .* lacks reads, deterministic, revision, Settings, fit, scorer"):
+        load_method("mine")
+    entry = MethodEntry("mine", "ablations.baselines.eszsl:Eszsl", "none", "pooled")
+    monkeypatch.setitem(METHODS, "mine", entry)
+    with pytest.raises(InputError, match="is registered with name = mine, the class has eszsl; make them equal"):
+        load_method("mine")

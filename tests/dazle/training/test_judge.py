@@ -2,12 +2,13 @@
 
 import time
 
+import pytest
 import torch
 
 from dazle.config import Settings
 from dazle.datasets.simulated import simulate
 from dazle.features.splits import final_phase, validation_phase
-from dazle.training.dazle import Dazle
+from dazle.training.dazle import Dazle, ModelScorer, build
 from dazle.training.judge import Judge, MarginRule
 from dazle.training.scorer import Scores
 from dazle.training.train import train
@@ -77,3 +78,34 @@ def test_training_time_is_without_evaluation() -> None:
 
     judge = train(Untrained(), features, final_phase(features), settings, SEED, CPU)
     assert judge.train_seconds < 0.2
+
+
+class Candidates(Dazle):
+    """Judges an untrained model at these candidates, the last one at `end`."""
+
+    def __init__(self, *values: float, end: float = 1.0) -> None:
+        self.values, self.end = values, end
+
+    def fit(self, task, settings, judge: Judge) -> None:  # type: ignore[no-untyped-def]
+        model = build(task, settings)
+        for number, value in enumerate(self.values, 1):
+            fraction = self.end * number / len(self.values)
+            judge(ModelScorer(model, settings), model.state_dict(), fraction, candidate={"t": value})
+
+
+def test_candidates_that_differ_between_phases_are_refused() -> None:
+    features, settings = simulate("cub"), Settings.preset("cub", simulated=True)
+    validation = train(Candidates(1, 2, 3), features, validation_phase(features, 1), settings, SEED, CPU).curves[0]
+    phase = final_phase(features)
+    same = train(Candidates(1, 2, 3), features, phase, settings, SEED, CPU, validation=[validation])
+    assert [point["candidate"] for point in same.curves[0]] == [{"t": 1}, {"t": 2}, {"t": 3}]
+    for values in [(3, 2, 1), (1, 2, 3, 4), (1, 3)]:
+        with pytest.raises(ValueError, match="same candidates in the same order in every phase"):
+            train(Candidates(*values), features, phase, settings, SEED, CPU, validation=[validation])
+
+
+@pytest.mark.parametrize("method", [Candidates(), Candidates(1, 2, end=0.5)])
+def test_a_method_has_to_call_its_judge_and_end_at_fraction_1(method: Candidates) -> None:
+    features = simulate("cub")
+    with pytest.raises(ValueError, match="method dazle has to call its judge, the last time at fraction 1"):
+        train(method, features, final_phase(features), Settings.preset("cub", simulated=True), SEED, CPU)
