@@ -74,5 +74,5 @@ register("sje", f"{BASELINES}.sje:Sje", "bilinear map, hinge of the worst wrong 
 register("ale", f"{BASELINES}.ale:Ale", "bilinear map, hinge weighted by rank (TPAMI 2016)")
 register("cn-zsl", f"{BASELINES}.cn_zsl:CnZsl", "prototypes by class normalisation (ICLR 2021)")
 register("attribute-head", f"{BASELINES}.attribute_head:AttributeHead", "linear attribute classifiers", "regions")
-register("msdn", f"{BASELINES}.msdn:Msdn", "two branches of attention that teach each other (CVPR 2022)", "regions")
+register("msdn", f"{BASELINES}.msdn:Msdn", "two attentions and a distillation loss (CVPR 2022)", "regions")
 register("transzero", f"{BASELINES}.transzero:TransZero", "transformer over regions (AAAI 2022)", "regions")

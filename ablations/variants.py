@@ -135,7 +135,7 @@ register(
 register(
     "prior-margin",
     "calibration",
-    "class prior in the loss in place of calibration (after ZLA)",
+    "class prior in the loss in place of calibration (ratio of ZLA, chosen on test images)",
     {"loss.class_loss": "prior", "loss.lambda": 0.0, "loss.train_margin": 0.0, "loss.test_margin": 0.0},
 )
 

@@ -178,7 +178,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model.renormalise_semantics": True,
         "loss.prior_ratio": 1000.0,
     },
-    # One epoch has some 4,000 steps, so the curve has a point every 200 of them.
+    # One epoch has some 4,000 steps, so the curve has a point every 200 of them. No prior ratio is published for this
+    # dataset, so it has the default, CUB's.
     "deepfashion": {"training.balanced_batches": True, "training.epochs": 1, "training.evaluate_every": 200},
 }
 

@@ -1,11 +1,11 @@
 """Attribute head: a linear classifier of each attribute on every region, without word vectors.
 
-It is the base of APN and SVIP, and the floor under every claim about attention.
+It is the base of APN and SVIP. It has no attention, so a method with attention should score higher.
 
     e_a = max_r w_a' f_r  or  mean_r w_a' f_r,    s_c = k cos(e, z_c)
 
 f_r: regions of length 1, w_a (D): one vector per attribute, z_c: class attributes; cross-entropy over the seen classes,
-k = 5 or learned from there. Published for the head alone on these splits: no number known to us.
+k = 5 or learned from there. No published number for the head alone on these splits has been read here.
 
 Ours differs: the backbone is frozen; optimiser and schedule are DAZLE's; w_a starts as rows of about unit length, from
 the stream of DAZLE's W_e. The cosine does not depend on that length, but the effective learning rate does.
@@ -33,7 +33,7 @@ class HeadSettings(Frozen):
 
     pooling: Literal["mean", "max"] = "mean"
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False), Range(1.0, 50.0, log=True)] = 5.0
-    # Whether k is trained, starting at `scale`.
+    # Whether k is trained, starting at `scale`. Published heads have a fixed or a learned k; no row sets this.
     learn_scale: bool = False
 
 

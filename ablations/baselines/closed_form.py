@@ -98,6 +98,11 @@ def signatures(task: Task) -> Tensor:
     return task.attributes.to(task.device).double().T
 
 
+def seen_positions(task: Task) -> Tensor:
+    """(C,) on the device: of each seen class its position among the seen ones; meaningless for unseen ones."""
+    return torch.from_numpy(task.seen.cumsum() - 1).to(task.device)
+
+
 def fractions(candidates: int) -> list[float]:
     """The place of each candidate in the curve: the last at 1."""
     return [number / candidates for number in range(1, candidates + 1)]

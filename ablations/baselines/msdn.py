@@ -1,4 +1,4 @@
-"""MSDN (Chen et al., CVPR 2022): two branches of attention, from attributes to regions and back, that teach each other.
+"""MSDN (Chen et al., CVPR 2022): attention from attributes to regions and from regions to attributes.
 
     branch 1 (DAZLE without attribute attention):  e1_a = sum_r softmax_r(v_a' W_alpha f_r) (v_a' W_e f_r)
     branch 2 (attributes compete at each region):  e2_a = sum_r softmax_a(v_a' W_4 f_r) (v_a' W_3 f_r)

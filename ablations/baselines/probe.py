@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional
 
+from ablations.baselines import closed_form
 from dazle.training.task import BLOCK, Task
 
 # log10 of the candidate weights l, the strongest first: each probe starts from the one before.
@@ -40,9 +41,8 @@ class CrossEntropy:
     """
 
     def __init__(self, task: Task) -> None:
-        positions = task.seen.cumsum() - 1  # of a class among the seen ones
         self.classes, self.count = int(task.seen.sum()), len(task.labels)
-        self.labels = torch.from_numpy(positions[task.labels]).to(task.device)
+        self.labels = closed_form.seen_positions(task)[torch.from_numpy(task.labels).to(task.device)]
         self.reader = task.reader()  # one for all passes: on a GPU it keeps the images there
         self.mean = torch.zeros(self.reader.shape[0], dtype=torch.float64, device=task.device)
         self.mean = sum((block.sum(dim=0) for _, block in self._blocks()), self.mean) / self.count

@@ -122,9 +122,7 @@ def normal_weights(task: Task, *shape: int) -> Tensor:
 def calibrated_loss(task: Task, settings: CalibratedLossSettings) -> Callable[[Tensor, Tensor], dict[str, Tensor]]:
     """DAZLE's loss of scores (B, C) without margin and labels (B,)."""
     seen = torch.from_numpy(task.seen).to(task.device)
-    # Without unseen classes there is nothing to calibrate.
-    weight = 0.0 if task.seen.all() else settings.lambda_
-    shared = LossSettings(lambda_=weight, train_margin=settings.train_margin)
+    shared = LossSettings(lambda_=settings.lambda_, train_margin=settings.train_margin)
     return lambda scores, labels: loss(scores, labels, seen, shared)
 
 

@@ -2,8 +2,9 @@
 
     w_u = sum_s a_s w_s,    a = argmin ||sum_s a_s z_s - z_u||^2 over a >= 0, sum_s a_s = 1
 
-w_s: the linear probe of a seen class (`probe.py`), z: class signatures of unit length. The formula is the one that
-comparisons of generated classifiers use; it has no published results on these splits.
+w_s: the linear probe of a seen class (`probe.py`), z: class signatures of unit length. Name and formula are those of
+a baseline of VGSE (Xu et al., CVPR 2022), which ICIS (Christensen et al., ICCV 2023) applies to classifiers; neither
+paper has been read here. Whether published numbers exist on these splits is not known here.
 
 Ours differs: the problem on the simplex is solved exactly, and the weight of the probe comes from the class folds.
 """

@@ -54,8 +54,8 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0 or x.device.type != "cpu":
             return super().forward(x)
         numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * 2**16) - 2**15
-        return x * (kept.to(x.dtype) / (1 - self.p))
+        mask = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * 2**16) - 2**15
+        return x * (mask.to(x.dtype) / (1 - self.p))
 
 
 class Attention(nn.Module):
@@ -85,8 +85,8 @@ class Attention(nn.Module):
         weights = (logits if penalty is None else logits - penalty).softmax(dim=-1)
         values = product(linear(self.value, memory, dtype), self.out.weight.T, dtype)
         drops = self.training and self.dropout.p > 0
-        kept = self.dropout(weights.expand(batch, *weights.shape) if batch and drops else weights)
-        return product(kept, values, dtype) + self.out.bias, weights
+        after_dropout = self.dropout(weights.expand(batch, *weights.shape) if batch and drops else weights)
+        return product(after_dropout, values, dtype) + self.out.bias, weights
 
 
 class FeedForward(nn.Module):

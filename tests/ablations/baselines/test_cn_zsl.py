@@ -43,6 +43,8 @@ def test_training_logits_are_the_formula(changes: dict[str, Any]) -> None:
     rows = [layer(model.W_2, layer(model.W_1, z_c).clamp(min=0)) for z_c in z]
     rows = standardised([row.clamp(min=0) for row in standardised(rows)])
     prototypes = [layer(model.V, row).clamp(min=0) for row in rows]
+    assert torch.allclose(model.signatures[model.seen], torch.stack(z), atol=1e-6)
+    # Normalised in float32 by the model; the comparison below is in float64.
     model.signatures = torch.nn.functional.normalize(task.attributes.double(), dim=1) * 5**0.5
     logits = model(images)
     for image, row in zip(images, logits, strict=True):
