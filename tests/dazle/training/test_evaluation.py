@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.metrics import balanced_accuracy_score
 
-from dazle.training.metrics import Evaluation, harmonic_mean
+from dazle.training.evaluation import Evaluation, harmonic_mean
 
 # Sixteenths, odd: scores are quarters up to 3, so flips lie at multiples of 2/16 up to 3.
 MARGINS = range(-51, 52, 2)
