@@ -186,8 +186,8 @@ def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path
     from dazle.datasets.npy_semantics import find_word2vec
     from dazle.datasets.xlsa17_splits import read_splits
     from dazle.errors import InputError
-    from dazle.extraction.backbones import _load
     from dazle.extraction.images import read_image
+    from dazle.extraction.weights import read_state
 
     canary = tmp_path / "canary"
     content = disguise(Payload(canary))
@@ -198,7 +198,7 @@ def test_archives_and_records_too(disguise: Callable[[Payload], bytes], tmp_path
         lambda: find_word2vec([tmp_path], 5),
         lambda: read_record(tmp_path / "00000000000000000000.json"),
         lambda: read_image(tmp_path / "image.jpg"),
-        lambda: _load(torch.nn.Linear(1, 1), tmp_path / "weights.pth"),  # without the hash, which would refuse it
+        lambda: read_state(tmp_path / "weights.pth"),  # without the hash, which would refuse it
     ):  # fmt: skip
         with pytest.raises(InputError) as error:
             attempt()

@@ -47,7 +47,7 @@ def geometry(grid: tuple[int, int]) -> Tensor:
 class Dropout(nn.Dropout):
     """Torch's dropout; on a CPU from 16-bit random numbers, so that p is exact to 1e-5.
 
-    Torch draws a 64-bit number for every element there: with it a training step on CUB takes 1.3 times as long.
+    Torch draws a 64-bit number for every element there: with it a training step on CUB takes 1.3 to 1.4 times as long.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Dropout(nn.Dropout):
             return super().forward(x)
         numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * 2**16) - 2**15
-        return x * kept / (1 - self.p)
+        return x * (kept.to(x.dtype) / (1 - self.p))
 
 
 class Attention(nn.Module):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cells.matrix import Dataset
-from dazle.config import DATASETS
 from dazle.errors import InputError, cannot_read, unknown
 
 if TYPE_CHECKING:
@@ -77,7 +76,9 @@ def _not_real(name: str, prepared: Mapping[str, Dataset], folder: Path) -> str:
 
 
 def _check_names(names: Sequence[str], folder: Path) -> None:
-    datasets = sorted({*DATASETS, *(path.stem for path in prepared_files(folder))})
+    from dazle.datasets.simulated import SHAPES
+
+    datasets = sorted({*SHAPES, *(path.stem for path in prepared_files(folder))})
     for name in names:
         if name not in datasets:
             raise unknown("dataset", name, datasets, f"folder {folder}")

@@ -139,7 +139,10 @@ def _cell(variant: Variant, dataset: Dataset, seed: int, conditions: Conditions)
     semantics = flat.get("model.semantics", "random")
     if semantics not in dataset.semantics and semantics not in MADE_SEMANTICS:
         names = ", ".join([*dataset.semantics, *MADE_SEMANTICS])
-        raise InputError(f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {names}")
+        raise InputError(
+            f"model.semantics = {semantics!r} is not among the semantics of {dataset.name}: {names}; bring vectors "
+            f"with `data add-semantics {dataset.name} --semantics {semantics}=FILE`, or set model.semantics=one-hot"
+        )
     common = conditions.as_dict()
     # The overrides are in the settings already, and a setting that is overridden with its own value changes nothing.
     del common["overrides"]

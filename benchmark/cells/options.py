@@ -133,6 +133,14 @@ def read_overrides(flag: str, pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def read_grid(flag: str, text: str) -> tuple[int, int]:
+    """Rows and columns of a grid such as 7x7."""
+    rows, times, columns = text.lower().partition("x")
+    if not times or not (rows.isdecimal() and columns.isdecimal()) or not (int(rows) and int(columns)):
+        raise InputError(f"{flag} {text!r} is not ROWSxCOLUMNS, for example 7x7")
+    return int(rows), int(columns)
+
+
 def read_size(flag: str, text: str) -> int:
     """Bytes of a size such as 4GiB, 700MiB or 2.5GB."""
     from pydantic import ByteSize, TypeAdapter, ValidationError

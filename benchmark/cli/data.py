@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from benchmark.cells.datasets import data_folder, prepared_files
-from benchmark.cells.options import Data, Option
+from benchmark.cells.options import Data, Option, read_grid
 from benchmark.cli.options import Group, register
 from benchmark.progress import progress
-from dazle.errors import InputError, suggestion
+from dazle.config import DATASETS
+from dazle.datasets.spec import names
+from dazle.errors import InputError, suggestion, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +33,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DatasetName = Literal["cub", "sun", "awa2", "deepfashion"]
+# Literal needs constants for mypy; the names are those of the files in dazle/datasets/specs.
+if TYPE_CHECKING:
+    DatasetName = str
+else:
+    DatasetName = Literal[names()]
 Prepared = Annotated[str | None, Option("Prepared dataset.", positional=True, default_text="all of them")]
 AllowMissing = Annotated[bool, Option("Accept attributes without a vector; their vectors are zero.")]
 Combine = Annotated[Literal["sum", "average"], Option("Sum or average of the word vectors of an attribute's name.")]
@@ -42,13 +48,19 @@ Overwrite = Annotated[bool, Option("Replace features of the same name.")]
 def import_file(
     file: Annotated[Path, Option("HDF5 file in the layout that DAZLE, MSDN and TransZero share.", positional=True)],
     name: Annotated[str, Option("Name of the dataset here: a-z, 0-9, - and _.", "NAME")],
-    preset: Annotated[DatasetName, Option("Dataset whose settings are used in training.")],
+    preset: Annotated[
+        DatasetName, Option("Dataset whose settings are used in training; own: the defaults of each method.")
+    ],
     data: Data = None,
     semantics: Annotated[
         Sequence[str],
         Option("Attribute vectors (A, d) under a name. Repeatable.", "NAME=FILE.npy", repeatable=True),
     ] = (),
     backbone: Annotated[str | None, Option("Backbone, if the file's name does not contain it.", "NAME")] = None,
+    grid: Annotated[
+        tuple[int, int] | None,
+        Option("Rows and columns of the regions, if the file does not contain them.", "HxW", read=read_grid),
+    ] = None,
     allow_missing: AllowMissing = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -61,7 +73,7 @@ def import_file(
     started = time.monotonic()
     with progress(name) as update:
         features = import_reference(
-            file, target, name=name, preset=preset, backbone=backbone,
+            file, target, name=name, preset=preset, backbone=backbone, grid=grid,
             semantics=named_files("--semantics", semantics), allow_missing=allow_missing,
             progress=partial(update, "importing"),
         )  # fmt: skip
@@ -86,7 +98,7 @@ def add_semantics(
     from dazle.features.added_semantics import add, side_file
     from dazle.features.feature_file import check_semantics_name, open_features
 
-    [path] = _prepared(data, name)
+    [path] = prepared(data, name)
     features = open_features(path, added=False)
     for key, file in named_files("--semantics", semantics).items():
         check_semantics_name(key)
@@ -139,7 +151,7 @@ def attribute_vectors_of(
 @register(app)
 def simulate(
     name: Annotated[
-        DatasetName | None,
+        str | None,
         Option("cub, sun, awa2 or deepfashion; --full needs one of them.", positional=True, default_text="all four"),
     ] = None,
     full: Annotated[bool, Option("Write NAME-full.h5, which has the exact size of the real dataset.")] = False,
@@ -147,20 +159,23 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Describe the simulated datasets. With --full, write one as large as the real dataset."""
-    from dazle.config import DATASETS
+    from dazle.datasets.simulated import SHAPES
     from dazle.datasets.simulated import simulate as simulated
+
+    if name is not None and name not in SHAPES:
+        raise unknown("simulated dataset", name, SHAPES)
 
     if full:
         _simulate_full(name, data, overwrite)
         return
     print("simulated datasets are made on the fly by `run`; nothing is written (--full writes one of the real size)")
-    for dataset in (name,) if name else DATASETS:
+    for dataset in (name,) if name else SHAPES:
         print(summary(simulated(dataset)))
 
 
-def _simulate_full(name: DatasetName | None, data: Path | None, overwrite: bool) -> None:
+def _simulate_full(name: str | None, data: Path | None, overwrite: bool) -> None:
     if name is None:
-        raise InputError(f"simulate --full: name one of {', '.join(get_args(DatasetName))}")
+        raise InputError(f"simulate --full: name one of {', '.join(DATASETS)}")
     from dazle.datasets.full_size import full_size
     from dazle.features.feature_file import open_features, write
 
@@ -197,7 +212,7 @@ def verify_files(name: Prepared = None, data: Data = None) -> int:
 
 def summary(features: "FeatureSet") -> str:
     """A few lines on the features: source, sizes, counts beside the published ones, class folds, attribute vectors."""
-    from dazle.datasets.published_counts import PUBLISHED, counts, has_published_counts
+    from dazle.datasets.published_counts import counts, has_published_counts, published_counts
     from dazle.features.word_vectors import attributes_without_vector
 
     rows, columns = features.grid
@@ -210,8 +225,8 @@ def summary(features: "FeatureSet") -> str:
         lines.append("  exactly the published counts")
     elif not features.test_seen.size:
         lines.append("  no image of a seen class is tested: T1 and U are all there is")
-    elif features.source == "real":
-        published = ", ".join(f"{key} {number:,}" for key, number in PUBLISHED[features.preset].items())
+    elif features.source == "real" and published_counts(features.preset):
+        published = ", ".join(f"{key} {number:,}" for key, number in published_counts(features.preset).items())
         lines.append(f"  differs from the published counts (a subset?): {published}")
     sizes = ", ".join(f"{len(fold.train_classes)} + {len(fold.validation_classes)}" for fold in features.folds)
     lines.append(f"  class folds (train + validation classes): {sizes}")
@@ -243,7 +258,7 @@ def named_files(flag: str, words: Sequence[str], default: str | None = None) -> 
 def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], None]) -> int:
     """Does the action for one or all prepared files. A bad file is one line on stderr, and then the exit code is 2."""
     code = 0
-    for path in _prepared(data, name):
+    for path in prepared(data, name):
         try:
             action(path)
         except InputError as error:
@@ -252,7 +267,8 @@ def _for_prepared(data: Path | None, name: str | None, action: Callable[[Path], 
     return code
 
 
-def _prepared(data: Path | None, name: str | None) -> list[Path]:
+def prepared(data: Path | None, name: str | None) -> list[Path]:
+    """The file of the prepared dataset of that name, or all files. Raises InputError if there is none."""
     folder = data_folder(data)
     paths = prepared_files(folder)
     if not paths:

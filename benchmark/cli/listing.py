@@ -1,4 +1,4 @@
-"""The command `list`: the names of variants, methods, suites and datasets."""
+"""The command `list`: the names of variants, methods, suites, datasets and backbones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +9,16 @@ from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
 from benchmark.cells.options import Include, Option
-from dazle.config import DATASETS
 
 
 def list_names(
     what: Annotated[
-        Literal["variants", "methods", "suites", "datasets"] | None,
-        Option("variants, methods, suites or datasets.", positional=True, default_text="all four"),
+        Literal["variants", "methods", "suites", "datasets", "backbones"] | None,
+        Option("variants, methods, suites, datasets or backbones.", positional=True, default_text="all"),
     ] = None,
     include: Include = (),
 ) -> None:
-    """List variants, methods, suites and datasets, with a line about each."""
+    """List variants, methods, suites, datasets and backbones, with a line about each."""
     outside.load_entry_points()
     outside.include(include)
     for name, lines in LISTS.items():
@@ -52,13 +51,26 @@ def suites() -> list[str]:
 def datasets() -> list[str]:
     """One line for each dataset: the simulated ones, then the prepared ones."""
     from benchmark.cells.datasets import data_folder, prepared_files
+    from dazle.datasets.simulated import SHAPES
 
     folder = data_folder(None)
-    places = dict.fromkeys(DATASETS, "simulated, made on the fly")
+    places = dict.fromkeys(SHAPES, "simulated, made on the fly")
     for path in prepared_files(folder):
         prepared = f"{_source(path)}, prepared in {folder}"
         places[path.stem] = f"{prepared}; or {places[path.stem]}" if path.stem in places else prepared
     return [f"  {name:16} {place}" for name, place in places.items()]
+
+
+def backbones() -> list[str]:
+    """Three lines for each family of backbones."""
+    from dazle.extraction.families import FAMILIES
+
+    width = max(len(family.names) for family in FAMILIES)
+    return [
+        f"  {family.names:{width}} {family.about}; {family.state}\n"
+        f"  {'':{width}} weights: {family.weights}\n  {'':{width}} tested: {family.tested}"
+        for family in FAMILIES
+    ]
 
 
 def _source(path: Path) -> str:
@@ -76,4 +88,5 @@ LISTS: dict[str, Callable[[], list[str]]] = {
     "methods": methods,
     "suites": suites,
     "datasets": datasets,
+    "backbones": backbones,
 }

@@ -15,6 +15,7 @@ import typer
 from benchmark.cells.exit_codes import BAD_INPUT, BROKEN_PIPE, FAULT, INTERRUPTED
 from benchmark.cli import folder_commands, interrupts
 from benchmark.cli.data import app as data_app
+from benchmark.cli.export import export
 from benchmark.cli.interrupts import CONTINUES, InterruptError
 from benchmark.cli.listing import list_names
 from benchmark.cli.options import Group, register
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
 for name, command in COMMANDS.items():
     register(app, name)(command)
 register(data_app)(prepare)
+register(data_app)(export)
 app.add_typer(data_app, name="data")
 
 

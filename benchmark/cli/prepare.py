@@ -1,6 +1,5 @@
 """The command `data prepare`: from the original archives of a dataset to a feature file."""
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from benchmark.cells.options import POSITIVE, Data, Option
+from benchmark.cells.options import POSITIVE, Data, Option, read_grid
 from benchmark.cli.data import (
     AllowMissing,
     Combine,
@@ -21,6 +20,7 @@ from benchmark.cli.data import (
 )
 from benchmark.machine import Device
 from benchmark.progress import Progress, progress
+from dazle.datasets.spec import DatasetSpec, names, spec
 from dazle.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,24 +28,29 @@ if TYPE_CHECKING:
 
     from dazle.datasets.raw import RawDataset
 
-# The options of each dataset's reader; the options of the others are refused, not ignored.
-OPTIONS = {
-    "cub": ("splits", "split"),
-    "sun": ("splits",),
-    "awa2": ("splits",),
-    "deepfashion": ("annotations", "class_vectors"),
-}
-REQUIRED = {
-    "splits": "the folder of the xlsa17 archive with att_splits.mat",
-    "annotations": "the folder with list_category_img.txt and the others",
-}
-
 
 def prepare(
-    dataset: Annotated[DatasetName, Option("cub, sun, awa2 or deepfashion.", positional=True)],
+    dataset: Annotated[DatasetName, Option(f"{', '.join(names())}.", positional=True)],
     images: Annotated[Path, Option("Folder of the original images.", "FOLDER")],
     splits: Annotated[
-        Path | None, Option("Folder of the xlsa17 archive; required for cub, sun and awa2.", "FOLDER")
+        Path | None,
+        Option(
+            "Folder of the xlsa17 archive, required for cub, sun and awa2; or, for own, a CSV file with the split of "
+            "each image or class.",
+            "PATH",
+        ),
+    ] = None,
+    attributes: Annotated[
+        Path | None, Option("CSV file with the attributes of each class; required for own.", "FILE.csv")
+    ] = None,
+    draw_unseen: Annotated[
+        int | None,
+        Option(
+            "Number of unseen classes that are drawn; own without --splits.",
+            "N",
+            default_text="three tenths of the classes",
+            limits=POSITIVE,
+        ),
     ] = None,
     annotations: Annotated[Path | None, Option("Folder of the text files; required for deepfashion.", "FOLDER")] = None,
     name: Annotated[
@@ -76,9 +81,25 @@ def prepare(
     ] = (),
     combine: Combine = "sum",
     allow_missing: AllowMissing = False,
-    backbone: Annotated[str, Option("Classifier of torchvision, or efficientnet-lite0.", "NAME")] = "resnet101",
+    backbone: Annotated[
+        str, Option("Network: a name of torchvision, timm:NAME, or efficientnet-lite0; see `list backbones`.", "NAME")
+    ] = "resnet101",
     weights: Annotated[
-        Path | None, Option("File with the weights of the backbone.", "FILE", default_text="downloaded")
+        Path | None,
+        Option("Weights of the backbone, as safetensors or as torch saves them.", "FILE", default_text="downloaded"),
+    ] = None,
+    grid: Annotated[
+        tuple[int, int] | None,
+        Option(
+            "Rows and columns of the regions, averages of the backbone's finer grid.",
+            "HxW",
+            default_text="the backbone's",
+            read=read_grid,
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        Option("Side of the prepared image in pixels.", "N", default_text="the backbone's", limits=POSITIVE),
     ] = None,
     skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
     data: Data = None,
@@ -96,17 +117,24 @@ def prepare(
     from dazle.features.feature_file import check_identity
     from dazle.features.word_vectors import check_missing
 
-    values = {"splits": splits, "annotations": annotations, "split": split, "class_vectors": class_vectors}
-    options = _reader_options(dataset, values)
+    values: dict[str, Any] = {
+        "splits": splits,
+        "annotations": annotations,
+        "split": split,
+        "class_vectors": class_vectors,
+    }
+    values |= {"attributes": attributes, "draw_unseen": draw_unseen}
+    dataset_spec = spec(dataset)
+    options = _reader_options(dataset_spec, values)
     name = name or dataset
     check_identity(name, dataset, "real")
     target = free_target(data, name, overwrite)
     processor = choose_device(device)
     with progress(name) as update:
         extraction = _Extraction(update)
-        if dataset == "deepfashion":  # its lists take minutes
+        if "progress" in dataset_spec.takes:
             options["progress"] = partial(extraction, "reading lists of")
-        raw: RawDataset = importlib.import_module(f"dazle.datasets.{dataset}").read(images, name=name, **options)
+        raw: RawDataset = dataset_spec.read(images, name=name, **options)
         for line in raw.notes:
             print(f"  {line}")
         raw = _with_vectors(
@@ -122,7 +150,7 @@ def prepare(
         for key in raw.semantics:
             check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
         # The weights may have to be downloaded, so the archives are checked before.
-        network = load_backbone(backbone, weights, processor)
+        network = load_backbone(backbone, weights, processor, grid=grid, image_size=image_size)
         features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=extraction)
     if rate := extraction.rate():
         print(rate)
@@ -130,14 +158,14 @@ def prepare(
     print(f"  written to {target}: {target.stat().st_size / 1e6:,.0f} MB")
 
 
-def _reader_options(dataset: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The options of the dataset's reader, without those that are absent."""
+def _reader_options(dataset: DatasetSpec, values: dict[str, Any]) -> dict[str, Any]:
+    """The options of the dataset's reader, without those that are absent; options of others are refused."""
     for key, value in values.items():
-        if value is not None and key not in OPTIONS[dataset]:
-            raise InputError(f"--{key.replace('_', '-')} {value}: is not for {dataset}; leave it out")
-    for key in OPTIONS[dataset]:
-        if key in REQUIRED and values[key] is None:
-            raise InputError(f"{dataset}: --{key} is missing; give {REQUIRED[key]}")
+        if value is not None and key not in (*dataset.needs, *dataset.takes):
+            raise InputError(f"--{key.replace('_', '-')} {value}: is not for {dataset.name}; leave it out")
+    for key, text in dataset.needs.items():
+        if values[key] is None:
+            raise InputError(f"{dataset.name}: --{key.replace('_', '-')} is missing; give {text}")
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -159,7 +187,10 @@ def _with_vectors(
         print(f"  semantics {name}: {about}" + ", instead of the vectors beside the archive" * (name in raw.semantics))
     semantics = raw.semantics | vectors
     if not semantics:
-        print("  no attribute vectors: only `random` and `one-hot` semantics will run; bring some with --word-vectors")
+        print(
+            "  no attribute vectors: only `random` and `one-hot` semantics will run; bring some with "
+            "--word-vectors, or later with `data add-semantics`"
+        )
     provenance = dict(raw.provenance)
     if vectors and raw.semantics.keys() <= vectors.keys():
         # It describes vectors beside the archive, and the file has none of them.

@@ -103,10 +103,9 @@ def _photograph(features: "FeatureSet", image: int, folder: Path) -> "NDArray[np
     import numpy as np
 
     from dazle.extraction.images import read_image
-    from dazle.extraction.preparation import REFERENCE, STRETCHED
+    from dazle.extraction.preparation import Preparation
 
-    preparations = {preparation.name: preparation for preparation in (REFERENCE, STRETCHED)}
-    preparation = preparations.get(str(features.provenance.get("preparation")))
+    preparation = Preparation.named(str(features.provenance.get("preparation")))
     if not features.image_files or preparation is None:
         raise InputError(
             f"--images {folder}: the features of {features.name} do not say which files they are of and how these were "

@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 
+from ablations.methods import METHODS, load_method
 from ablations.variants import Variant, find
 from benchmark.throughput.comparisons import COMPARISONS
 from benchmark.throughput.operations import OperationTime, count_operations, profile_operations
-from benchmark.throughput.shapes import Shape
+from benchmark.throughput.shapes import SIMULATED, Shape
 from benchmark.throughput.system_state import OtherProcesses
 from benchmark.throughput.timing import Clock, Timing, Workload, time_in_turns
 from benchmark.throughput.workloads import ModelWorkloads, PeakProduct, peak_memory, peak_product, warm_up_calls
-from dazle.config import Settings
+from dazle.config import MethodSettings
 from dazle.training.task import DTYPES
 
 FULL_MODEL = "dazle"
@@ -89,7 +90,7 @@ def distinct_variants(shape: Shape, variants: Sequence[Variant]) -> list[Distinc
     """Variants whose training step does the same operations on the same shapes are one, under the name of the first."""
     distinct: dict[object, DistinctVariant] = {}
     for variant in variants:
-        workloads = ModelWorkloads(shape, variant_settings(shape, variant, "float32"), "cpu")
+        workloads = ModelWorkloads(shape, variant_settings(shape, variant, "float32"), "cpu", variant.method)
         workloads.inference()  # the first one makes the scorer
         operations = {name: count_operations(getattr(workloads, name)) for name in WORKLOADS}
         traces = tuple(operations[name].trace for name in WORKLOADS)
@@ -102,9 +103,22 @@ def distinct_variants(shape: Shape, variants: Sequence[Variant]) -> list[Distinc
     return list(distinct.values())
 
 
-def variant_settings(shape: Shape, variant: Variant, precision: str) -> Settings:
+def with_step(variants: Sequence[Variant]) -> list[Variant]:
+    """The variants on regions whose method is trained step by step: the others have no step to measure."""
+    return [
+        variant
+        for variant in variants
+        if METHODS[variant.method].reads == "regions" and hasattr(load_method(variant.method), "step")
+    ]
+
+
+def variant_settings(shape: Shape, variant: Variant, precision: str) -> MethodSettings:
     """The settings of a variant on a shape, equal to those of a run, in a precision of `PRECISIONS`."""
-    return shape.settings.changed(variant.changes).changed({"training.precision": PRECISIONS[precision]})
+    settings: MethodSettings = shape.settings
+    if variant.method != FULL_MODEL:
+        preset = load_method(variant.method).Settings.preset
+        settings = preset(shape.name.removeprefix(SIMULATED), simulated=shape.name.startswith(SIMULATED))
+    return settings.changed(variant.changes).changed({"training.precision": PRECISIONS[precision]})
 
 
 class Measurer:
@@ -136,8 +150,10 @@ class Measurer:
         """A variant's workload (`name` is one of `WORKLOADS`), in turns with the full model's and the peak product."""
         settings = variant_settings(shape, distinct.variant, precision)
         threads = torch.get_num_threads()
-        memory = self.processes.submit(peak_memory, shape, settings, self.device, threads, name).result()
-        workloads = {"peak": peak.workload, "own": getattr(ModelWorkloads(shape, settings, self.device), name)}
+        method = distinct.variant.method
+        memory = self.processes.submit(peak_memory, shape, settings, self.device, threads, name, method).result()
+        own = ModelWorkloads(shape, settings, self.device, method)
+        workloads = {"peak": peak.workload, "own": getattr(own, name)}
         if distinct.variant.name != FULL_MODEL:
             workloads["full"] = getattr(self._full_model(shape, precision), name)
         turns, others = self._time(workloads)
@@ -166,7 +182,7 @@ class Measurer:
         turns: dict[str, Timing] = {}
         others = None
         try:
-            settings = variant_settings(shape, find(FULL_MODEL), precision)
+            settings: Any = variant_settings(shape, find(FULL_MODEL), precision)
             first, second = comparison.make(shape, settings, self.device)
             turns, others = self._time({"first": first, "second": second})
         except Exception as error:

@@ -25,6 +25,7 @@ from benchmark.throughput.measurements import (
     Measurer,
     StepProfile,
     distinct_variants,
+    with_step,
 )
 from benchmark.throughput.options import Options
 from benchmark.throughput.shapes import Shape, find_shapes
@@ -76,7 +77,13 @@ def _check(options: Options, device: str) -> tuple[list[Shape], list[Variant]]:
     """The shapes and variants that the options name. Raises InputError for the first option that is not valid."""
     if "tf32" in options.precisions and device == "cpu":
         raise InputError("--precision tf32: is for GPUs; use float32 or bf16 on a CPU")
-    shapes, variants = find_shapes(options.shapes), select(options.variants)
+    shapes, rows = find_shapes(options.shapes), select(options.variants)
+    variants = with_step(rows)
+    without_step = [row.name for row in rows if row not in variants]
+    if options.variants and without_step:
+        raise InputError(
+            f"--variants {', '.join(without_step)}: no training step on regions to measure; choose other variants"
+        )
     if (options.out / "throughput.json").exists() and not options.overwrite:
         raise InputError(f"--out {options.out}: holds measurements already; choose another or add --overwrite")
     try:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ablations.methods import load_method
 from benchmark.throughput.shapes import Shape
 from benchmark.throughput.timing import Clock, Workload
-from dazle.config import Settings
+from dazle.config import MethodSettings
 from dazle.training.cuda_graph import WARM_UP
 from dazle.training.scorer import Scorer
 from dazle.training.task import made_up_task
@@ -30,8 +30,9 @@ LONG_PRODUCT_SECONDS = 0.1
 class ModelWorkloads:
     """The model of one variant with its workloads; the inputs are the same for all variants of a shape."""
 
-    def __init__(self, shape: Shape, settings: Settings, device: str, method: str = "dazle") -> None:
-        self.settings, self.maps = settings, shape.maps
+    def __init__(self, shape: Shape, settings: MethodSettings, device: str, method: str = "dazle") -> None:
+        self.settings: Any = settings
+        self.maps = shape.maps
         self.task = made_up_task(
             (shape.regions, shape.channels), shape.attributes, (shape.seen, shape.classes - shape.seen), shape.batch,
             dimension=shape.dimension, semantics=settings.flat().get("model.semantics", "word2vec"), device=device,
@@ -114,7 +115,9 @@ def _square_product(size: int, device: str, dtype: torch.dtype) -> Workload:
     return lambda: torch.mm(left, right, out=out)
 
 
-def peak_memory(shape: Shape, settings: Settings, device: str, threads: int, name: str) -> int:
+def peak_memory(
+    shape: Shape, settings: MethodSettings, device: str, threads: int, name: str, method: str = "dazle"
+) -> int:
     """Bytes at the peak of a workload (`step` or `inference`) that runs twice, in a process that does nothing else.
 
     On a CPU the resident memory of the process, on a GPU the memory that was allocated there.
@@ -127,7 +130,7 @@ def peak_memory(shape: Shape, settings: Settings, device: str, threads: int, nam
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    workload: Callable[[], object] = getattr(ModelWorkloads(shape, settings, device), name)
+    workload: Callable[[], object] = getattr(ModelWorkloads(shape, settings, device, method), name)
     for _ in range(warm_up_calls(device) + 2):
         workload()
     return torch.cuda.max_memory_allocated() if device == "cuda" else machine.peak_memory()

@@ -20,8 +20,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dazle.datasets.deepfashion import FOLDS_NOTE, class_folds, vectors_from_means
-from dazle.datasets.reference_layout import ReferenceRegions, guess_backbone, read_indices, read_semantics
+from dazle.datasets.reference_layout import (
+    ReferenceRegions,
+    feature_map,
+    grid_of,
+    guess_backbone,
+    read_indices,
+    read_semantics,
+)
+from dazle.datasets.specs.deepfashion import FOLDS_NOTE, class_folds, vectors_from_means
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.feature_set import FeatureSet, Regions, check, check_splits
@@ -59,7 +66,13 @@ class JoinedRegions(Regions):
 
 
 def describe(
-    file: h5py.File, source: Path, name: str, preset: str, backbone: str | None, semantics: Mapping[str, Path]
+    file: h5py.File,
+    source: Path,
+    name: str,
+    preset: str,
+    backbone: str | None,
+    semantics: Mapping[str, Path],
+    grid: tuple[int, int] | None = None,
 ) -> FeatureSet:
     """The feature set of an open file; its regions are converted when they are read."""
     if preset != "deepfashion":
@@ -84,7 +97,7 @@ def describe(
         "category_ids": ", ".join(map(str, rows)),
         "folds": FOLDS_NOTE,
     }
-    fields = {
+    fields: dict[str, Any] = {
         "name": name,
         "preset": preset,
         "source": "real",
@@ -94,7 +107,7 @@ def describe(
         "attributes": vectors_from_means(means),
         "semantics": read_semantics(file, source, semantics, provenance),
         **splits,
-        "grid": maps[0].shape[2:],
+        "grid": grid_of(maps[0], grid),
         "places": None,
         "backbone": backbone or guess_backbone(source, maps[0].shape[1]),
         "original_attributes": means,
@@ -119,7 +132,7 @@ def _train_labels(file: h5py.File) -> list[int]:
 
 
 def _maps(file: h5py.File, keys: list[str]) -> list[h5py.Dataset]:
-    maps = [hdf5.dataset(file, f"feature_map_{key}", "f", 4) for key in keys]
+    maps = [feature_map(file, f"feature_map_{key}") for key in keys]
     for key, part in zip(keys, maps, strict=True):
         if part.shape[1:] != maps[0].shape[1:]:
             raise InputError(

@@ -5,6 +5,7 @@ and attributes contain spaces, so the last column is split off from the right. E
 the line.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -162,3 +163,21 @@ def _quoted(entry: bytes) -> str:
     """The beginning of an entry, quoted for a message."""
     text = entry.decode(errors="replace")
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def find_images(folder: Path, images: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """The image files under `folder`, and a note if some are missing.
+
+    `folder` is `img` itself, or contains `img` or `Img/img`.
+    """
+    if not images:
+        raise InputError(f"{folder}: list_category_img.txt names no image")
+    parents = [folder.parent] if folder.name == images[0].split("/")[0] else []
+    for parent in (folder, folder / "Img", *parents):
+        missing = [image for image in images if not os.path.isfile(os.path.join(parent, image))]
+        if len(missing) < len(images):
+            first = (
+                f"{len(missing):,} listed images are not there, the first is {parent / missing[0]}" if missing else ""
+            )
+            return [parent / image for image in images], [first] * bool(missing)
+    raise InputError(f"{folder}: no listed image is there, the first is {images[0]}; give the folder that holds img")

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dazle.config import DATASETS
-from dazle.datasets.published_counts import PUBLISHED
+from dazle.datasets.spec import specs
 from dazle.errors import InputError
 from dazle.features.feature_set import BLOCK_BYTES, ClassFold, FeatureSet, Regions, check, normalise
 from dazle.features.splits import draw_folds
@@ -55,20 +54,16 @@ class Sizes:
         return self.trainval + self.test_seen + self.test_unseen
 
 
-# Train classes and train images of class fold 1, without the leak in train_loc.
-FOLD_1 = {"cub": (100, 4_702), "sun": (580, 9_280), "awa2": (27, 16_187)}
-# trainval is the middle of the published range; the others divide the rest as the official partition does.
-DEEPFASHION = {"trainval": 205_050, "test_seen": 32_910, "test_unseen": 51_262}
-
-
 def sizes(preset: str) -> Sizes:
-    """The published sizes of one of `DATASETS`. Raises InputError for another name."""
-    if preset not in DATASETS:
-        raise InputError(f"simulate --full {preset}: name one of {', '.join(DATASETS)}")
-    counts = DEEPFASHION | PUBLISHED[preset]
+    """The published sizes of a dataset. Raises InputError if it has none."""
+    published = {name: {**spec.published, **spec.full_size} for name, spec in specs().items() if spec.published}
+    if preset not in published:
+        raise InputError(f"simulate --full {preset}: name one of {', '.join(published)}")
+    counts = published[preset]
     return Sizes(
         counts["attributes"], counts["seen classes"], counts["unseen classes"],
-        counts["trainval"], counts["test_seen"], counts["test_unseen"], *FOLD_1.get(preset, (None, None)),
+        counts["trainval"], counts["test_seen"], counts["test_unseen"],
+        counts.get("train classes"), counts.get("train images"),
     )  # fmt: skip
 
 

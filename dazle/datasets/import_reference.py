@@ -20,6 +20,7 @@ def import_reference(
     name: str,
     preset: str,
     backbone: str | None = None,
+    grid: tuple[int, int] | None = None,
     semantics: Mapping[str, Path] | None = None,
     allow_missing: bool = False,
     progress: Progress = lambda done, images: None,
@@ -28,14 +29,15 @@ def import_reference(
 
     Everything but the regions is checked before the first region is written; regions are streamed, a few images at a
     time. `semantics` adds (A, d) .npy files under their own names. An attribute whose vector is all zero, in these
-    files or in w2v_att, is an error unless `allow_missing`. Raises InputError, one line, for any bad input.
+    files or in w2v_att, is an error unless `allow_missing`. `grid` (rows, columns) is for a `feature_map` (N, D, R)
+    that does not contain it. Raises InputError, one line, for any bad input.
     """
     check_identity(name, preset, "real")
     for key in semantics or {}:
         check_semantics_name(key)
     with hdf5.open_file(source) as file:
         layout = reference_layout if hdf5.find(file, "feature_map_train") is None else deepfashion_layout
-        features = layout.describe(file, source, name, preset, backbone, semantics or {})
+        features = layout.describe(file, source, name, preset, backbone, semantics or {}, grid)
         for key, vectors in features.semantics.items():
             check_missing(vectors, (), f"{source}, semantics {key}", allow_missing)
         write(target, features, progress)

@@ -119,10 +119,11 @@ def _identity(raw: RawDataset, backbone: Backbone, batch: int) -> dict[str, Any]
         "weights": backbone.weights_sha256,
         "preparation": backbone.preparation.name,
         "grid": list(backbone.grid),
+        "averaged_from": backbone.full_grid and list(backbone.full_grid),
         "channels": backbone.channels,
         "batch": batch,  # the last bits of regions depend on it
         "device": backbone.device.type,
-        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "versions": {package: metadata.version(package) for package in (*PACKAGES, *backbone.packages)},
     }
 
 
@@ -130,7 +131,9 @@ def _feature_set(
     raw: RawDataset, backbone: Backbone, work: WorkFile, sizes: np.ndarray, identity: dict[str, Any]
 ) -> FeatureSet:
     names = json.dumps(raw.image_files).encode()
+    network = {"model": backbone.name, "weights": backbone.weights, "weights_sha256": backbone.weights_sha256}
     extraction = {key: identity[key] for key in ("preparation", "batch", "device", "versions")}
+    extraction["grid"] = _grid(backbone)
     return FeatureSet(
         name=raw.name,
         preset=raw.preset,
@@ -152,10 +155,16 @@ def _feature_set(
         image_files=raw.image_files,
         original_attributes=raw.original_attributes,
         provenance=raw.provenance
-        | {"made_by": "data prepare", "weights_sha256": backbone.weights_sha256}
+        | {"made_by": "data prepare"}
+        | network
         | extraction
         | {"image_list_sha256": hashlib.sha256(names).hexdigest()},
     )
+
+
+def _grid(backbone: Backbone) -> str:
+    text, full = "{} x {} regions".format(*backbone.grid), backbone.full_grid
+    return text if full is None else f"{text}, averages of {full[0]} x {full[1]}"
 
 
 def _places(raw: RawDataset, backbone: Backbone, sizes: np.ndarray) -> Places | None:

@@ -1,27 +1,18 @@
-"""Published counts: images, attributes and classes of the four datasets (splits of xlsa17; DeepFashion: DAZLE's).
+"""Comparison with published counts: numbers of images, attributes and classes (`published` of a `DatasetSpec`).
 
 The rule: a published result may stand only beside features with exactly these counts; a subset is another dataset.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from dazle.datasets.spec import names, spec
 from dazle.features.feature_set import FeatureSet
 
 if TYPE_CHECKING:
     from dazle.datasets.raw import RawDataset
-
-PUBLISHED: dict[str, dict[str, int]] = {
-    "cub": {"images": 11_788, "attributes": 312, "seen classes": 150, "unseen classes": 50,
-            "trainval": 7_057, "test_seen": 1_764, "test_unseen": 2_967},
-    "sun": {"images": 14_340, "attributes": 102, "seen classes": 645, "unseen classes": 72,
-            "trainval": 10_320, "test_seen": 2_580, "test_unseen": 1_440},
-    "awa2": {"images": 37_322, "attributes": 85, "seen classes": 40, "unseen classes": 10,
-             "trainval": 23_527, "test_seen": 5_882, "test_unseen": 7_913},
-    # Its split sizes are not verified, so they are not compared.
-    "deepfashion": {"images": 289_222, "attributes": 1_000, "seen classes": 36, "unseen classes": 10},
-}  # fmt: skip
 
 
 class Countable(Protocol):
@@ -39,8 +30,13 @@ class Countable(Protocol):
     def test_unseen(self) -> np.ndarray: ...
 
 
+def published_counts(preset: str) -> Mapping[str, int]:
+    """The published counts of the dataset of that name; empty if it has none."""
+    return spec(preset).published if preset in names() else {}
+
+
 def counts(features: Countable) -> dict[str, int]:
-    """The counts of a dataset, with the keys of `PUBLISHED`."""
+    """The counts of a dataset, with the keys of `DatasetSpec.published`."""
     return {
         "images": len(features.labels),
         "attributes": features.attributes.shape[1],
@@ -54,8 +50,10 @@ def counts(features: Countable) -> dict[str, int]:
 
 def count_notes(raw: "RawDataset") -> list[str]:
     """Lines for the user: the counts of a raw dataset, and how they differ from the published counts."""
-    actual, published = counts(raw), PUBLISHED[raw.preset]
+    actual, published = counts(raw), published_counts(raw.preset)
     note = "counts: " + ", ".join(f"{key} {number:,}" for key, number in actual.items())
+    if not published:
+        return [note]
     differences = [f"{key} {number:,}" for key, number in published.items() if actual[key] != number]
     if differences:
         return [note, f"not the published counts ({', '.join(differences)}): no published number stands beside these"]
@@ -64,8 +62,8 @@ def count_notes(raw: "RawDataset") -> list[str]:
 
 def has_published_counts(features: FeatureSet) -> bool:
     """Whether these are real features with exactly the published counts of their preset."""
-    published = PUBLISHED.get(features.preset)
-    if features.source != "real" or published is None:
+    published = published_counts(features.preset)
+    if features.source != "real" or not published:
         return False
     actual = counts(features)
     return all(actual[key] == number for key, number in published.items())

@@ -14,7 +14,8 @@ seed:
 
 The region of every attribute is stored, so pointing accuracy can be computed.
 
-The constants here and the schedules (`SIMULATED_SCHEDULES` in `dazle/config.py`) were tuned on the generator seeds
+The constants (`Shape` in `dazle/datasets/spec.py` and in each dataset's file) and the schedules
+(`SIMULATED_SCHEDULES` in `dazle/config.py`) were tuned on the generator seeds
 `CONSTANTS_FROM`, which are never reported. Tuning ended when the validation S and U of the full model (fold 1, best
 epoch) were between 40 and 80 on all four sets. No other variant was evaluated. Since then they are frozen. The
 schedules were tuned again in the same way for version 0.4.0, when a larger batch halved the number of steps.
@@ -22,12 +23,13 @@ schedules were tuned again in the same way for version 0.4.0, when a larger batc
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dazle.datasets.spec import Shape, specs
 from dazle.features.feature_set import FeatureSet, Places, Regions, check, normalise
 from dazle.features.splits import draw_folds
 from dazle.streams import stream
@@ -38,88 +40,7 @@ REPORTED_SEED = 0
 CONSTANTS_FROM = (101, 102, 103)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The constants of one simulated dataset, all part of its fingerprint."""
-
-    groups: int
-    attributes_per_group: int
-    seen: int
-    unseen: int
-    train_images: int  # of each seen class
-    test_images: int  # of each class, seen or unseen
-    annotation_noise: float  # standard deviation of the noise on published strengths, which are in 0..1
-    clutter: int  # number of weaker prototypes in an image
-    noise: float  # length of the noise in a region; a prototype has length 1
-    visible: float = 0.9  # probability that a group is visible in an image
-    peakedness: float = 3.0  # scale of the logits of the strengths
-    clutter_strength: float = 0.5
-    background: float = 0.6
-    prototype_noise: float = 0.5
-    grid: tuple[int, int] = (3, 3)
-    channels: int = 64
-    semantic_dimension: int = 24
-
-    @property
-    def attributes(self) -> int:
-        return self.groups * self.attributes_per_group
-
-    @property
-    def images(self) -> int:
-        return int(_images_of_class(self).sum())
-
-
-SHAPES = {
-    "cub": Shape(
-        groups=12,
-        attributes_per_group=4,
-        seen=42,
-        unseen=12,
-        train_images=24,
-        test_images=10,
-        annotation_noise=0.02,
-        clutter=4,
-        noise=0.2,
-    ),
-    # Few images per class.
-    "sun": Shape(
-        groups=15,
-        attributes_per_group=2,
-        seen=60,
-        unseen=12,
-        train_images=14,
-        test_images=6,
-        annotation_noise=0.02,
-        clutter=3,
-        noise=0.15,
-    ),
-    # Few classes, many images.
-    "awa2": Shape(
-        groups=12,
-        attributes_per_group=3,
-        seen=24,
-        unseen=8,
-        train_images=40,
-        test_images=20,
-        annotation_noise=0.02,
-        clutter=3,
-        noise=0.2,
-        visible=0.95,
-    ),
-    # Many noisy attributes.
-    "deepfashion": Shape(
-        groups=20,
-        attributes_per_group=3,
-        seen=48,
-        unseen=12,
-        train_images=24,
-        test_images=10,
-        annotation_noise=0.05,
-        clutter=3,
-        noise=0.15,
-        prototype_noise=0.4,
-    ),
-}
+SHAPES = {name: spec.simulated for name, spec in specs().items() if spec.simulated is not None}
 
 
 def simulate(name: str, seed: int = REPORTED_SEED) -> FeatureSet:

@@ -25,12 +25,13 @@ import h5py
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dazle.config import MADE_SEMANTICS, PRESETS
+from dazle.config import DATASETS, MADE_SEMANTICS
 from dazle.errors import InputError
 from dazle.features import hdf5
 from dazle.features.added_semantics import attach_added
-from dazle.features.feature_set import ClassFold, FeatureSet, Places, check
-from dazle.features.fingerprint import SPLITS, TEXTS, Fingerprint, stored_arrays
+from dazle.features.descriptions import members, read_descriptions, write_arrays
+from dazle.features.feature_set import FeatureSet, check
+from dazle.features.fingerprint import SPLITS, Fingerprint, stored_arrays
 from dazle.features.stored_regions import StoredRegions
 
 FORMAT, VERSION = "dazle features", 1
@@ -58,11 +59,10 @@ def check_semantics_name(name: str) -> None:
 def check_identity(name: str, preset: str, source: str) -> None:
     """Raise InputError for an invalid name, preset or source, or if other features take the name of a real dataset."""
     check_name(name)
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r}: use one of {', '.join(PRESETS)}")
+    check_name(preset, "preset")
     if source not in ("real", "simulated"):
         raise InputError(f"source {source!r}: it is real or simulated")
-    if name in PRESETS and (source, preset) != ("real", name):
+    if name in DATASETS and (source, preset) != ("real", name):
         raise InputError(f"name {name!r} is for real features of the preset {name}; use another name")
 
 
@@ -78,7 +78,7 @@ def write(path: Path, features: FeatureSet, progress: Progress = lambda done, im
     for name in features.semantics:
         check_name(name, "semantics")
     check(features)
-    with _new_file(path, features.regions.nbytes) as file:
+    with new_file(path, features.regions.nbytes) as file:
         _write_arrays(file, features)
         fingerprint = _write_regions(file, features, progress)
         hdf5.write_text(file, "fingerprint", fingerprint)
@@ -88,8 +88,11 @@ def write(path: Path, features: FeatureSet, progress: Progress = lambda done, im
 
 
 @contextmanager
-def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
-    """A new file under a temporary name, renamed to `path` if the block succeeds and removed if it fails."""
+def new_file(path: Path, needed: int, libver: tuple[str, str] | None = LIBRARY) -> Iterator[h5py.File]:
+    """A new file under a temporary name, renamed to `path` if the block succeeds and removed if it fails.
+
+    `libver`: versions of the format; None: the oldest that is possible, which every library reads.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path.parent).free
@@ -108,7 +111,7 @@ def _new_file(path: Path, needed: int) -> Iterator[h5py.File]:
         raise InputError(f"{path.parent}: cannot be used ({error.strerror}); give another folder") from error
     try:
         partial.unlink(missing_ok=True)
-        with h5py.File(partial, "x", libver=LIBRARY) as file:
+        with h5py.File(partial, "x", libver=libver) as file:
             yield file
         _sync(partial)
         os.replace(partial, path)
@@ -130,16 +133,9 @@ def _write_arrays(file: h5py.File, features: FeatureSet) -> None:
     """Everything except regions and norms."""
     arrays = stored_arrays(features)
     arrays |= {f"semantics/{name}": values.astype("<f4") for name, values in features.semantics.items()}
-    for key in TEXTS:
-        if getattr(features, key):
-            arrays[key] = np.array([text.encode() for text in getattr(features, key)], "S")
-    for key, values in arrays.items():
-        # HDF5 has checksums for chunks only, and chunks for at least one value.
-        file.create_dataset(key, data=values, fletcher32=True if values.size else None)
+    write_arrays(file, features, arrays)
     for key in ("name", "preset", "source", "backbone"):
         hdf5.write_text(file, key, getattr(features, key))
-    if features.places is not None:
-        file["places"].attrs["tolerance"] = np.int64(features.places.tolerance)
     hdf5.write_text(file, "format", FORMAT)
     file.attrs["version"] = VERSION
     file.attrs["grid"] = np.array(features.grid, "<i8")
@@ -183,16 +179,14 @@ def open_features(path: Path, added: bool = True) -> FeatureSet:
     with hdf5.open_file(path) as file:
         fields = _header(file, path)
         fields |= {name: hdf5.array(file, f"splits/{name}", "iu", 1) for name in SPLITS}
-        fields |= {key: _texts(file, key) for key in TEXTS}
+        fields |= read_descriptions(file)
         features = FeatureSet(
             **fields,
             regions=StoredRegions(path, _regions_shape(file, path), fields["fingerprint"]),
             file=path,
             labels=hdf5.array(file, "labels", "iu", 1),
             attributes=hdf5.array(file, "attributes", "f", 2),
-            semantics={name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in _semantics(file)},
-            folds=tuple(_fold(file, number) for number in range(1, len(_members(file, "folds")) + 1)),
-            places=_places(file),
+            semantics=read_semantics(file),
             original_attributes=_optional(file, "original_attributes", "f"),
         )
     check(features, str(path))
@@ -258,40 +252,13 @@ def _regions_shape(file: h5py.File, path: Path) -> tuple[int, int, int]:
     return regions.shape
 
 
-def _members(file: h5py.File, key: str) -> list[str]:
-    group = hdf5.find(file, key)
-    return sorted(group) if isinstance(group, h5py.Group) else []
-
-
-def _semantics(file: h5py.File) -> list[str]:
-    names = _members(file, "semantics")
+def read_semantics(file: h5py.File) -> dict[str, np.ndarray]:
+    """The attribute vectors (A, d) in the file by their names."""
+    names = members(file, "semantics")
     for name in names:
         check_name(name, f"{file.filename}: semantics")
-    return names
+    return {name: hdf5.array(file, f"semantics/{name}", "f", 2) for name in names}
 
 
 def _optional(file: h5py.File, key: str, kinds: str) -> np.ndarray | None:
     return None if hdf5.find(file, key) is None else hdf5.array(file, key, kinds, 2)
-
-
-def _places(file: h5py.File) -> Places | None:
-    group = hdf5.find(file, "places")
-    if group is None:
-        return None
-    tolerance = hdf5.attribute(group, "tolerance", np.integer)
-    if tolerance is None:
-        raise InputError(f"{file.filename}: the attribute tolerance of places is missing; make it again")
-    parts, present = (hdf5.array(file, f"places/{name}", "iu", 2) for name in ("attribute_parts", "present"))
-    regions = hdf5.array(file, "places/part_regions", "i", 2)
-    return Places(regions, parts.astype(bool), present.astype(bool), int(tolerance))
-
-
-def _texts(file: h5py.File, key: str) -> tuple[str, ...]:
-    if hdf5.find(file, key) is None:
-        return ()
-    return tuple(text.decode("utf-8", "replace") for text in hdf5.array(file, key, "S", 1).tolist())
-
-
-def _fold(file: h5py.File, number: int) -> ClassFold:
-    keys = (f"folds/{number}/train_classes", f"folds/{number}/validation_classes")
-    return ClassFold(*(hdf5.array(file, key, "iu", 1) for key in keys))

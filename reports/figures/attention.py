@@ -62,11 +62,14 @@ def _draw(axes: Axes, attribute: AttributeMap, photograph: NDArray[np.floating] 
     """In units of the grid's regions: the middle of region (row, column) is at x = column, y = row."""
     rows, columns = attribute.weights.shape
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    aspect = 1.0  # height of a region / its width
     if photograph is not None:
-        axes.imshow(photograph.mean(axis=2), cmap="gray", extent=extent, vmin=0, vmax=1)
+        height, width = photograph.shape[:2]
+        aspect = height / width * columns / rows
+        axes.imshow(photograph.mean(axis=2), cmap="gray", extent=extent, vmin=0, vmax=1, aspect=aspect)
     axes.imshow(
         attribute.weights, cmap=MAP_COLOURS, extent=extent, vmin=0, alpha=1.0 if photograph is None else 0.6,
-        interpolation="nearest",
+        interpolation="nearest", aspect=aspect,
     )  # fmt: skip
     for row, column in attribute.places:
         axes.add_patch(Rectangle((column - 0.42, row - 0.42), 0.84, 0.84, fill=False, edgecolor=PLACE, linewidth=1.6))

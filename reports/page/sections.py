@@ -20,7 +20,8 @@ TITLES = {
 
 def sections(datasets: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]) -> list[Section]:
     """The sections in their order; a table or picture of no single dataset comes last."""
-    parts = [Section("claims", "Claims", tables=_titled(table for table in tables if table.name == "claims"))]
+    claims = _titled(table for table in tables if table.name == "claims")
+    parts = [Section("claims", "Claims", tables=claims)] if claims else []
     for number, dataset in enumerate(datasets, start=1):
         dataset_tables = _titled(table for table in tables if table.constants.get("dataset") == dataset)
         figures = [_figure(picture) for picture in pictures if picture.dataset == dataset]

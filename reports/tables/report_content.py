@@ -18,11 +18,12 @@ from reports.tables.factorial import factorial_table
 from reports.tables.number_macros import number_macros
 from reports.tables.paper import main_table, table_1
 from reports.tables.protocol_comparison import protocol_table
+from reports.tables.rows_summary import has_claims, rows_summary
 
 
 @dataclass(frozen=True)
 class ReportContent:
-    """`summary`: three sentences; `numbers`: macro name -> number."""
+    """`summary`: a few sentences; `numbers`: macro name -> number."""
 
     summary: Sequence[str]
     tables: Sequence[Table]
@@ -42,6 +43,10 @@ def report_content(frame: pd.DataFrame, protocol: str = "honest") -> ReportConte
         *filter(None, map(table_1, datasets)),
         *filter(None, [main_table(datasets, protocol)]),
         *(protocol_table(results) for results in datasets if results.has_validation),
-        claims_table(verdicts, datasets, protocol),
     ]
-    return ReportContent(claims_summary(verdicts, datasets, protocol), tables, number_macros(datasets, protocol))
+    if has_claims(datasets):
+        tables.append(claims_table(verdicts, datasets, protocol))
+        summary = claims_summary(verdicts, datasets, protocol)
+    else:
+        summary = rows_summary(datasets, protocol)
+    return ReportContent(summary, tables, number_macros(datasets, protocol))

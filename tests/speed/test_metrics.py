@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dazle.datasets.published_counts import PUBLISHED
+from dazle.datasets.published_counts import published_counts
 from dazle.training.evaluation import Evaluation
 
 Benchmark = Callable[..., Any]
@@ -14,7 +14,7 @@ Benchmark = Callable[..., Any]
 
 def random_scores(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores that are right more often than not, labels, and which classes are seen."""
-    counts = PUBLISHED[name]
+    counts = published_counts(name)
     seen = np.arange(counts["seen classes"] + counts["unseen classes"]) < counts["seen classes"]
     draw = np.random.default_rng(0)
     seen_labels = draw.integers(0, counts["seen classes"], counts["test_seen"])

@@ -77,13 +77,13 @@ def test_choices_are_those_of_the_registries() -> None:
     from benchmark.tuning.objective import METRICS
     from benchmark.tuning.options import TuneOptions
     from benchmark.tuning.sampling import PRUNERS, SAMPLERS
-    from dazle.config import DATASETS
+    from dazle.datasets.spec import names
     from dazle.features.splits import FOLDS
     from reports.analysis.protocols import PROTOCOLS
 
     assert get_args(Precision) == tuple(PRECISIONS)
     assert get_args(Comparison) == tuple(COMPARISONS)
-    assert get_args(DatasetName) == DATASETS
+    assert get_args(DatasetName) == names()
     assert choices(get_args(Protocol)[0]) == tuple(PROTOCOLS)
     assert choices(get_args(Source)[0]) == ("auto", "real", "simulated")
     studies = {name: choices(get_args(annotation)[0]) for name, annotation in TuneOptions.declarations.items()}

@@ -108,7 +108,7 @@ def test_names_of_the_published_datasets_are_for_their_own_preset(data: Path) ->
 
 
 def test_an_unknown_preset_is_refused(data: Path) -> None:
-    with pytest.raises(InputError, match="--preset 'imagenet' is not one of cub, sun, awa2, deepfashion"):
+    with pytest.raises(InputError, match="--preset 'imagenet' is not one of cub, sun, awa2, deepfashion, own"):
         call("import", "feature_map_ResNet_101_CUB.hdf5", "--name", "a", "--preset", "imagenet")
 
 

@@ -89,7 +89,7 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         (("throughput", "--shapes", "CUBS"), "unknown shape 'CUBS'; the nearest is 'cub'"),
         (("data", "simulate", "--full"), "simulate --full: name one of cub, sun, awa2, deepfashion"),
         (("data", "simulate", "cubs"), "NAME 'cubs' is not one of cub, sun, awa2, deepfashion"),
-        (("list", "models"), "WHAT 'models' is not one of variants, methods, suites, datasets"),
+        (("list", "models"), "WHAT 'models' is not one of variants, methods, suites, datasets, backbones"),
     ],
     ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, tuple) else "",
 )
@@ -111,7 +111,9 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("list",), ("run", "--help"), ("tune", "--help"), ("data", "--help")], ids="-".join
+    "words",
+    [("--help",), ("list",), ("list", "backbones"), ("run", "--help"), ("tune", "--help"), ("data", "--help")],
+    ids="-".join,
 )
 def test_help_and_list_import_nothing_heavy(words: tuple[str, ...]) -> None:
     """The time is that of imports: without these, half a second is enough."""
@@ -134,6 +136,20 @@ def test_lists_name_everything() -> None:
 
     output = benchmark("list").stdout
     assert all(name in output for name in [*VARIANTS, *SUITES, "cub", "sun", "awa2", "deepfashion"])
+
+
+def test_list_backbones_says_what_each_needs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark.cli.listing import list_names
+    from dazle.extraction import families
+
+    monkeypatch.setattr(families, "find_spec", lambda package: None if package == "timm" else object())
+    list_names("backbones")
+    output = capsys.readouterr().out
+    assert "timm:vit_base_patch14_dinov2.lvd142m; needs pip install 'dazle-benchmark[timm]'" in output
+    assert "ResNet-101 of torchvision, the paper's (default); can be used here" in output
+    assert output.count("weights: ") == output.count("tested: ") == len(families.FAMILIES)
 
 
 def test_an_interrupt_that_a_native_module_made_an_error_of_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ SPLITS = {"trainval": TRAINVAL, "test_seen": TEST_SEEN, "test_unseen": TEST_UNSE
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DAZLE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(dazle.extraction.backbones, "load_backbone", lambda name, weights, device: small_backbone())
+    monkeypatch.setattr(dazle.extraction.backbones, "load_backbone", lambda *words, **options: small_backbone())
     return tmp_path / "data"
 
 
@@ -240,6 +240,9 @@ def test_the_standard_split_tests_no_seen_class(tmp_path: Path, data: Path) -> N
         (("cub", "--images", ".", "--splits", ".", "--name", "sun"), "name 'sun' is for real features"),
         (("cub", "--images", ".", "--splits", ".", "--name", "A B"), "name 'A B': use 1 to 64"),
         (("cub", "--images", ".", "--splits", ".", "--device", "tpu"), "--device 'tpu' is not one of"),
+        (("cub", "--images", ".", "--splits", ".", "--grid", "7"), "--grid '7' is not ROWSxCOLUMNS, for example 7x7"),
+        (("cub", "--images", ".", "--splits", ".", "--grid", "0x7"), "--grid '0x7' is not ROWSxCOLUMNS"),
+        (("cub", "--images", ".", "--splits", ".", "--image-size", "0"), "--image-size '0' is less than 1"),
     ],
 )
 def test_wrong_words_are_answered_in_one_line(data: Path, words: tuple[str, ...], message: str) -> None:

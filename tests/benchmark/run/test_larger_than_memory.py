@@ -17,9 +17,9 @@ from benchmark.run import runner
 from benchmark.run.estimate import expected_seconds
 from benchmark.run.options import RunOptions
 from benchmark.run.plan import plan
-from dazle.config import Settings
+from dazle.config import DATASETS, Settings
 from dazle.datasets.full_size import Sizes, full_size, sizes
-from dazle.datasets.published_counts import PUBLISHED
+from dazle.datasets.published_counts import published_counts
 from dazle.errors import InputError
 from dazle.features.added_semantics import add, side_file
 from dazle.features.feature_file import open_features, write
@@ -70,11 +70,14 @@ def test_a_damaged_file_is_named_while_training(folder: Path, tmp_path: Path) ->
         train(Dazle(), features, final_phase(features), settings, (1, "x", 0), CPU)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", DATASETS)
 def test_full_sizes_are_the_published_ones(name: str) -> None:
     shape = sizes(name)
-    assert shape.images == PUBLISHED[name]["images"]
-    assert (shape.seen, shape.unseen) == (PUBLISHED[name]["seen classes"], PUBLISHED[name]["unseen classes"])
+    assert shape.images == published_counts(name)["images"]
+    assert (shape.seen, shape.unseen) == (
+        published_counts(name)["seen classes"],
+        published_counts(name)["unseen classes"],
+    )
 
 
 def test_full_size_features_are_simulated_whatever_is_asked(folder: Path) -> None:

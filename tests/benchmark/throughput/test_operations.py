@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ablations.variants import find
-from benchmark.throughput.measurements import variant_settings
+from benchmark.throughput.measurements import variant_settings, with_step
 from benchmark.throughput.operations import (
     PROFILED_CALLS,
     OperationTime,
@@ -84,3 +84,18 @@ def test_on_a_gpu_time_is_that_of_kernels_under_what_launched_them() -> None:
     assert operation_times(events, "cuda") == [
         OperationTime("bmm", ((2, 3),), 2.0, 3.0), OperationTime("mul", ((2, 3),), 2.0, 1.0),
     ]  # fmt: skip
+
+
+def test_methods_on_regions_that_have_a_step_are_measured_and_no_others() -> None:
+    names = ("dazle", "eszsl", "msdn", "cn-zsl")
+    assert [variant.name for variant in with_step([find(name) for name in names])] == ["dazle", "msdn"]
+
+
+def test_the_step_of_another_method_is_measured_with_its_own_settings() -> None:
+    (shape,) = find_shapes(["simulated-cub"])
+    variant = find("attribute-head-max")
+    settings = variant_settings(shape, variant, "float32")
+    workloads = ModelWorkloads(shape, settings, "cpu", variant.method)
+    workloads.step()
+    assert workloads.inference().shape == (shape.batch, shape.classes)
+    assert settings.flat()["model.pooling"] == "max"

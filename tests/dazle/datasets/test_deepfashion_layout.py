@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from dazle.datasets import deepfashion
 from dazle.datasets.deepfashion_layout import JoinedRegions
 from dazle.datasets.import_reference import import_reference
+from dazle.datasets.specs import deepfashion
 from dazle.errors import InputError
 from dazle.features.feature_file import verify
 from dazle.features.feature_set import FeatureSet, Regions, normalise

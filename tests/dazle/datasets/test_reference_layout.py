@@ -17,9 +17,15 @@ from tests.dazle.features.small_features import LABELS, TEST_SEEN, TEST_UNSEEN, 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "CUB127"
 
 
-def import_layout(folder: Path, preset: str = "cub", backbone: str | None = "test", **changes: Any) -> FeatureSet:
+def import_layout(
+    folder: Path,
+    preset: str = "cub",
+    backbone: str | None = "test",
+    grid: tuple[int, int] | None = None,
+    **changes: Any,
+) -> FeatureSet:
     source = write_reference(folder / "feature_map.hdf5", **changes)
-    return import_reference(source, folder / "small.h5", name="small", preset=preset, backbone=backbone)
+    return import_reference(source, folder / "small.h5", name="small", preset=preset, backbone=backbone, grid=grid)
 
 
 def assert_refused(folder: Path, message: str, preset: str = "cub", **changes: Any) -> None:
@@ -41,6 +47,30 @@ def test_regions_become_rows_of_unit_length(tmp_path: Path) -> None:
         np.testing.assert_allclose(restored, maps[:, :, row, column], rtol=2e-3, atol=1e-4)
     assert norms[5, 5] == 0 and not regions[5, 5].any()
     verify(tmp_path / "small.h5")
+
+
+def test_regions_without_a_grid_get_the_users(tmp_path: Path) -> None:
+    maps = np.random.default_rng(2).random((48, 8, 2, 3), np.float32)
+    expected = import_layout(tmp_path, feature_map=maps)
+    for shape in ((48, 8, 6), (48, 8, 6, 1), (48, 8, 1, 6)):
+        features = import_layout(tmp_path, feature_map=maps.reshape(shape), grid=(2, 3))
+        assert features.fingerprint == expected.fingerprint
+    assert import_layout(tmp_path, feature_map=maps, grid=(2, 3)).fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid", "message"),
+    [
+        ((48, 8, 6), None, "feature_map has 6 regions and not their grid; give its rows and columns with --grid"),
+        ((48, 8, 6), (2, 2), "feature_map has 6 regions, which --grid 2x2 does not fit"),
+        ((48, 8, 2, 3), (3, 2), "feature_map has 2 x 3 regions, which --grid 3x2 does not fit"),
+    ],
+)
+def test_a_grid_that_does_not_fit_is_refused(
+    tmp_path: Path, shape: tuple[int, ...], grid: tuple[int, int] | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        import_layout(tmp_path, feature_map=np.ones(shape, np.float32), grid=grid)
 
 
 @pytest.mark.parametrize("chunks", [None, (1, 8, 2, 3), (7, 8, 2, 3), (48, 2, 1, 1)])

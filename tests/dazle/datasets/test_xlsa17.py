@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dazle.datasets import awa2, cub, sun
 from dazle.datasets.raw import RawDataset, drop_images
+from dazle.datasets.specs import awa2, cub, sun
 from dazle.datasets.xlsa17_splits import read_splits
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import CLASSES, FOLDS, ROWS, Archive, cells, column, make_archive, write_mats

@@ -1,6 +1,7 @@
 """Networks, what of them is taken as regions, and their published weights."""
 
 import hashlib
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 from dazle.errors import InputError
-from dazle.extraction import backbones
-from dazle.extraction.backbones import FeatureMap, load_backbone
+from dazle.extraction import lite, torchvision_models, weights
+from dazle.extraction.backbones import load_backbone
+from dazle.extraction.torchvision_models import FeatureMap, torchvision
 
 SLOW = {
     "alexnet": (256, 6, 6),
@@ -27,6 +29,11 @@ SLOW = {
 }
 
 
+def new_network(name: str) -> Any:
+    arguments = torchvision_models.ARGUMENTS.get(name, {})
+    return torchvision().models.get_model(name, weights=None, **arguments)
+
+
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
@@ -36,14 +43,14 @@ SLOW = {
     ],
 )
 def test_the_map_is_what_torchvisions_classifiers_pool(name: str, shape: tuple[int, ...]) -> None:
-    network = backbones._torchvision_classifier(name)[1]
+    network = FeatureMap(new_network(name), name)
     for _ in range(2):
         assert network(torch.zeros(1, 3, 224, 224)).shape == (1, *shape)
 
 
 def test_resnets_map_is_the_reference_s() -> None:
     torch.manual_seed(0)
-    network = backbones._torchvision().models.resnet18(weights=None)
+    network = torchvision().models.resnet18(weights=None)
     image = torch.rand(2, 3, 224, 224)
     with torch.inference_mode():
         result = FeatureMap(network, "resnet18")(image)
@@ -54,7 +61,7 @@ def test_resnets_map_is_the_reference_s() -> None:
 @pytest.mark.slow
 def test_densenets_map_is_rectified_as_it_is_pooled() -> None:
     torch.manual_seed(0)
-    feature_map = backbones._torchvision_classifier("densenet121")[1]
+    feature_map = FeatureMap(new_network("densenet121"), "densenet121")
     with torch.inference_mode():
         assert feature_map(torch.rand(1, 3, 224, 224)).min() == 0
 
@@ -63,7 +70,7 @@ def test_densenets_map_is_rectified_as_it_is_pooled() -> None:
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Weights of a random resnet18 that count as the published ones, where torchvision would look for them."""
     torch.manual_seed(0)
-    models = backbones._torchvision().models
+    models = torchvision().models
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     file = tmp_path / "hub" / "checkpoints" / "new.pth"
     file.parent.mkdir(parents=True)
@@ -121,7 +128,7 @@ def test_a_pickle_that_runs_code_is_not_run(published: Path, tmp_path: Path, mon
             return Path.touch, (tmp_path / "ran",)
 
     torch.save({"conv1.weight": Runs()}, published)
-    monkeypatch.setattr(backbones, "_digits", lambda published: "")
+    monkeypatch.setattr(weights, "digits", lambda published: "")
     with pytest.raises(InputError, match="not the weights of this network"):
         load_backbone("resnet18")
     assert not (tmp_path / "ran").exists()
@@ -132,7 +139,6 @@ def test_a_pickle_that_runs_code_is_not_run(published: Path, tmp_path: Path, mon
     [
         ("resnet1O1", "unknown backbone 'resnet1O1'; the nearest is 'resnet101'"),
         ("zzz", "unknown backbone 'zzz'; there are efficientnet-lite0, alexnet, "),
-        ("vit_b_32", "backbone vit_b_32: has no grid before its pooling"),
     ],
 )
 def test_names_that_do_not_do_are_answered(name: str, message: str) -> None:
@@ -143,8 +149,8 @@ def test_names_that_do_not_do_are_answered(name: str, message: str) -> None:
 
 def test_old_names_in_densenets_weights_are_understood() -> None:
     old = "features.denseblock1.denselayer2.norm.1.weight"
-    assert backbones._current_name(old) == "features.denseblock1.denselayer2.norm1.weight"
-    assert backbones._current_name("layer1.0.conv1.weight") == "layer1.0.conv1.weight"
+    assert weights.current_name(old) == "features.denseblock1.denselayer2.norm1.weight"
+    assert weights.current_name("layer1.0.conv1.weight") == "layer1.0.conv1.weight"
 
 
 def test_lite_has_its_weights_in_a_package() -> None:
@@ -158,6 +164,19 @@ def test_without_the_extra_lite_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name=name)
 
-    monkeypatch.setattr(backbones.importlib, "import_module", missing)
+    monkeypatch.setattr(lite.importlib, "import_module", missing)
     with pytest.raises(InputError, match=r"pip install 'dazle-benchmark\[lite\]'"):
         load_backbone("efficientnet-lite0")
+
+
+def test_without_the_extra_timm_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"timm is missing; install the extra: pip install 'dazle-benchmark\[timm\]'"):
+        load_backbone("timm:vit_base_patch14_dinov2")
+
+
+def test_a_classifier_takes_other_sizes_and_grids(published: Path) -> None:
+    backbone = load_backbone("resnet18", image_size=320, grid=(5, 2))
+    assert (backbone.grid, backbone.full_grid, backbone.preparation.size) == ((5, 2), (10, 10), 320)
+    assert backbone.preparation.name.startswith("shorter side to 320, centre 320 x 320")
+    assert backbone.regions(torch.rand(1, 3, 320, 320)).shape == (1, 10, 512)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dazle.extraction.backbones import _torchvision
-from dazle.extraction.preparation import IMAGENET_MEAN, IMAGENET_STD, REFERENCE, STRETCHED
+from dazle.extraction.preparation import IMAGENET_MEAN, IMAGENET_STD, REFERENCE, STRETCHED, Preparation
+from dazle.extraction.torchvision_models import torchvision
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -16,7 +16,7 @@ def photograph(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("size", [(300, 451), (500, 333), (224, 224), (100, 231), (17, 16)])
 def test_the_reference_preparation_is_torchvisions(size: tuple[int, int]) -> None:
-    transforms = _torchvision().transforms
+    transforms = torchvision().transforms
     theirs = transforms.Compose(
         [
             transforms.Resize(224),
@@ -74,3 +74,30 @@ def test_a_bright_spot_is_where_its_point_is(width: int, height: int) -> None:
     row, column = np.argwhere(brightest.numpy()).mean(axis=0)
     located = REFERENCE.locate(np.array([[x, y]]), width, height)[0]
     np.testing.assert_allclose([column / 224, row / 224], located, atol=0.01)
+
+
+LARGER = Preparation(160, True, Image.Resampling.BICUBIC, (0.5,) * 3, (0.25,) * 3, 176)
+SQUASHED = Preparation(160, False, Image.Resampling.BICUBIC, (0.5,) * 3, (0.25,) * 3, 176)
+
+
+@pytest.mark.parametrize("preparation", [REFERENCE, STRETCHED, LARGER, SQUASHED])
+def test_a_name_gives_its_preparation(preparation: Preparation) -> None:
+    named = Preparation.named(preparation.name)
+    assert named is not None and named.name == preparation.name
+    image = photograph(300, 211)
+    torch.testing.assert_close(named(image), preparation(image), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "None", "cut to 3, bilinear, mean 1, std 1", "stretched to 9 x 9, magic, mean 1, std 1", "stretched to 9 x 9, box, mean a, std 1"],
+)  # fmt: skip
+def test_other_texts_are_no_preparation(name: str) -> None:
+    assert Preparation.named(name) is None
+
+
+def test_points_follow_a_crop_inside_the_shorter_side() -> None:
+    points = LARGER.locate(np.array([[100, 100], [100, 5], [0, 100]]), 200, 200)
+    np.testing.assert_allclose(points, [[0.5, 0.5], [np.nan] * 2, [np.nan] * 2])
+    assert LARGER.name.startswith("shorter side to 176, centre 160 x 160, bicubic")
+    assert SQUASHED.name.startswith("stretched to 176 x 176, centre 160 x 160, bicubic")

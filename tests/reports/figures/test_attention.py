@@ -39,3 +39,14 @@ def test_every_map_has_a_panel_and_the_last_one_is_the_legend(count, photograph,
 def test_a_long_or_strange_name_stays_a_name(monkeypatch):
     axes = drawn([AttributeMap("has_$x_{" * 20 + "\n", 0.1, WEIGHTS)], None, monkeypatch)[0]
     assert axes.get_title().count("\n") == 1 and len(axes.get_title().split("\n")[0]) == module.LONGEST
+
+
+@pytest.mark.parametrize("rows, columns", [(2, 3), (7, 7), (16, 4)])
+def test_a_map_covers_its_photograph_on_every_grid(rows, columns, monkeypatch):
+    """A photograph of any shape keeps it: its height / width, in units of the panel."""
+    weights = np.arange(rows * columns).reshape(rows, columns) / 100
+    panel = drawn([AttributeMap("bill", 0.5, weights)], np.zeros((30, 20, 3)), monkeypatch)[1]
+    photograph, attribute_map = panel.images
+    assert photograph.get_extent() == attribute_map.get_extent() == [-0.5, columns - 0.5, rows - 0.5, -0.5]
+    assert panel.get_aspect() * rows / columns == pytest.approx(30 / 20)
+    assert panel.lines[0].get_xdata() == [columns - 1] and panel.lines[0].get_ydata() == [rows - 1]

@@ -31,4 +31,4 @@ def test_each_thing_stands_once_and_under_its_dataset() -> None:
 
 
 def test_a_name_of_a_dataset_is_no_address() -> None:
-    assert [part.id for part in sections(['"><script>'], [], [])] == ["claims", "dataset-1"]
+    assert [part.id for part in sections(['"><script>'], [], [])] == ["dataset-1"]

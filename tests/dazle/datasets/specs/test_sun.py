@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import scipy.io
 
-from dazle.datasets import sun
+from dazle.datasets.specs import sun
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import cells, make_archive
 

@@ -12,6 +12,7 @@ import numpy as np
 from dazle.datasets import xlsa17
 from dazle.datasets.cub_parts import attribute_parts
 from dazle.datasets.raw import KeyPoints, RawDataset
+from dazle.datasets.spec import DatasetSpec, Shape
 from dazle.datasets.xlsa17_splits import read_lines
 from dazle.errors import InputError
 
@@ -132,3 +133,33 @@ def _annotations(path: Path, rows: dict[int, int], attributes: int) -> np.ndarra
         missing = f"{(~annotated).sum():,} lines are missing, the first of attribute {attribute} of image row {image}"
         raise InputError(f"{path}: {missing}; it is cut short, fetch it again")
     return present
+
+
+SPEC = DatasetSpec(
+    name="cub",
+    about="CUB-200-2011, 200 birds",
+    read=read,
+    needs={"splits": "the folder of the xlsa17 archive with att_splits.mat"},
+    takes=("split",),
+    published={
+        "images": 11_788,
+        "attributes": 312,
+        "seen classes": 150,
+        "unseen classes": 50,
+        "trainval": 7_057,
+        "test_seen": 1_764,
+        "test_unseen": 2_967,
+    },
+    full_size={"train classes": 100, "train images": 4_702},
+    simulated=Shape(
+        groups=12,
+        attributes_per_group=4,
+        seen=42,
+        unseen=12,
+        train_images=24,
+        test_images=10,
+        annotation_noise=0.02,
+        clutter=4,
+        noise=0.2,
+    ),
+)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dazle.datasets import deepfashion
 from dazle.datasets.raw import RawDataset
+from dazle.datasets.specs import deepfashion
 from dazle.errors import InputError
 from dazle.features.feature_set import FeatureSet, Regions, check
 from tests.dazle.datasets.deepfashion_archive import (

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from dazle.datasets import cub
 from dazle.datasets.cub_parts import PARTS as GROUPS
 from dazle.datasets.cub_parts import attribute_parts
 from dazle.datasets.raw import KeyPoints, RawDataset
+from dazle.datasets.specs import cub
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import (
     ATTRIBUTES,
@@ -26,7 +26,7 @@ from tests.dazle.datasets.archives import (
 )
 from tests.dazle.features.small_features import LABELS
 
-SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "CUB127"
+SHARED = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "CUB127"
 
 
 @pytest.fixture(scope="module")

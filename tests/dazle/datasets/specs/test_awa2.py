@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dazle.datasets import awa2
+from dazle.datasets.specs import awa2
 from dazle.errors import InputError
 from tests.dazle.datasets.archives import make_archive
 
