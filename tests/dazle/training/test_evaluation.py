@@ -1,4 +1,4 @@
-"""The metrics against scikit-learn and against brute force over every margin, on random cases with ties."""
+"""The evaluation against scikit-learn and against brute force over every margin, on random cases with ties."""
 
 import warnings
 
@@ -48,6 +48,7 @@ def test_accuracies_are_those_of_scikit_learn(case: tuple, eighths: int) -> None
     point = evaluation.at(margin)
     predicted = (scores + margin * np.where(seen, -1.0, 1.0)).argmax(axis=1)
     unseen = ~seen[labels]
+    np.testing.assert_array_equal(evaluation.predictions(margin), predicted)
     assert pytest.approx(scikit_learn_accuracy(labels[~unseen], predicted[~unseen])) == point.S
     assert pytest.approx(scikit_learn_accuracy(labels[unseen], predicted[unseen])) == point.U
     assert pytest.approx(harmonic_mean(point.S, point.U)) == point.H
