@@ -44,7 +44,7 @@ class Mark(Enum):
     """A mark of a cell's number: the symbol printed after it (BEST is bold instead) and its meaning below the table."""
 
     BEST = ("", "bold: the best of its column")
-    TIED = ("‡", "not told from the best of its column (paired t test with Holm over the rows, 5 %)")
+    TIED = ("‡", "not significantly different from the best in its column (paired t test with Holm over the rows, 5 %)")
     ORACLE = ("†", "oracle protocol: the epoch was chosen on test images")
     UNVERIFIED = ("?", "not verified in the primary source")
 

@@ -131,9 +131,9 @@ def make_manifest(
     """The manifest of a run of these cells."""
     from benchmark import __version__
 
-    first_cells: dict[str, Cell] = {}
+    by_dataset: dict[str, list[Cell]] = {}
     for cell in cells:
-        first_cells.setdefault(cell.dataset.name, cell)
+        by_dataset.setdefault(cell.dataset.name, []).append(cell)
     return Manifest(
         suite=suite,
         source=cells[0].dataset.source,
@@ -141,7 +141,7 @@ def make_manifest(
         package=__version__,
         conditions=conditions.as_dict(),
         notes=list(notes),
-        datasets=[_dataset_entry(cell) for cell in first_cells.values()],
+        datasets=[_dataset_entry(own) for own in by_dataset.values()],
         studies=list(studies),
         metrics=[
             MetricEntry(name=m.name, digits=m.digits, higher_is_better=m.higher_is_better) for m in further_metrics()
@@ -165,9 +165,9 @@ def _cell_entry(cell: Cell) -> CellEntry:
     )
 
 
-def _dataset_entry(cell: Cell) -> DatasetEntry:
-    """The dataset of a cell, under the cell's schedule."""
-    data = cell.dataset
+def _dataset_entry(cells: Sequence[Cell]) -> DatasetEntry:
+    """The dataset of these cells, under the schedule of the first and of each method that has another one."""
+    data = cells[0].dataset
     return DatasetEntry(
         name=data.name,
         preset=data.preset,
@@ -175,7 +175,7 @@ def _dataset_entry(cell: Cell) -> DatasetEntry:
         backbone=data.backbone,
         fingerprint=data.fingerprint,
         published_counts=data.published_counts,
-        about=f"{_sizes(data)}; {_schedule(cell)}",
+        about="; ".join([_sizes(data), *_schedules(cells)]),
     )
 
 
@@ -184,6 +184,12 @@ def _sizes(data: Dataset) -> str:
         f"{data.images:,} images, {data.classes[0]} seen and {data.classes[1]} unseen classes, {data.attributes} "
         f"attributes, {data.regions[0]} regions of {data.regions[1]} channels"
     )
+
+
+def _schedules(cells: Sequence[Cell]) -> list[str]:
+    first = _schedule(cells[0])
+    others = {cell.variant.method: _schedule(cell) for cell in cells if cell.variant.method != cells[0].variant.method}
+    return [first, *(f"{method}: {text}" for method, text in others.items() if text != first and "epoch" in text)]
 
 
 def _schedule(cell: Cell) -> str:

@@ -29,6 +29,10 @@ def accept(out: Path, into: Path, replace: bool) -> tuple[list[str], int]:
     few = [row for row in new.rows if row.repetitions < LEAST_REPETITIONS]
     if few:
         raise InputError(f"{out}: {few[0].variant} has {few[0].repetitions} repetition; accept a run with more --seeds")
+    if not new.rows:
+        raise InputError(
+            f"{out}: every row is of a deterministic method, without repetitions there is nothing to accept"
+        )
     lines = [f"{into} is new"]
     if into.exists():
         old = read_accepted(into)
@@ -39,6 +43,8 @@ def accept(out: Path, into: Path, replace: bool) -> tuple[list[str], int]:
     write_accepted(into, new)
     size = into.stat().st_size / 1000
     lines.append(f"written: {into}, {len(new.rows)} rows, {size:.0f} kB; review the difference and commit it")
+    if candidate.left_out:
+        lines.append(f"left out, since a deterministic method has no repetitions: {', '.join(candidate.left_out)}")
     return [*lines, str(smallest_drops(new) or "no row is compared in H")], 0
 
 

@@ -38,6 +38,7 @@ class Candidate:
     incomplete: Mapping[Key, str]
     commits: frozenset[str | None]
     claims: Sequence["ClaimVerdict"]
+    left_out: Sequence[str] = ()  # the rows of deterministic methods
 
 
 def read_candidate(folder: OutputFolder) -> Candidate:
@@ -51,6 +52,10 @@ def read_candidate(folder: OutputFolder) -> Candidate:
     manifest, frame = folder.manifest, folder.frame()
     points = select(frame, "honest")[list(METRICS)]
     cells = pd.concat([frame.drop(columns=["validation", "test"]), points], axis=1)
+    # Their one repetition has no spread, so there is nothing to test.
+    deterministic = frame["deterministic"]
+    left_out = list(dict.fromkeys(frame.loc[deterministic, "variant"]))
+    cells = cells[~deterministic]
     rows: dict[Key, pd.DataFrame] = dict(iter(cells.groupby(["dataset", "variant"], sort=False)))  # type: ignore[arg-type]
     incomplete = {key: reason for key, row in rows.items() if (reason := _incomplete_reason(row))}
     bases = {key: _basis(row["identity"].iloc[0]) for key, row in rows.items() if key not in incomplete}
@@ -73,7 +78,8 @@ def read_candidate(folder: OutputFolder) -> Candidate:
         rows=[_row(rows[key], basis, shared[key[0]]) for key, basis in bases.items()],
         claims={verdict.key: verdict.word for verdict in claims if verdict.word != "not run"},
     )
-    return Candidate(results, incomplete, frozenset(environment["commit"] for environment in environments), claims)
+    commits = frozenset(environment["commit"] for environment in environments)
+    return Candidate(results, incomplete, commits, claims, left_out)
 
 
 def _incomplete_reason(cells: "pd.DataFrame") -> str | None:

@@ -51,7 +51,7 @@ def print_plan(plan: Plan, suite: str) -> None:
     on_regions = [cell for cell in pending if METHODS[cell.variant.method].reads == "regions"]
     if pending:
         expected = expected_seconds(on_regions) / plan.workers
-        others = "" if len(on_regions) == len(pending) else "; methods on pooled features take seconds and are left out"
+        others = "" if len(on_regions) == len(pending) else "; methods on pooled features are left out"
         print(f"expected time: up to {duration(expected)} (the full model's steps, timed now, for every row{others})")
 
 

@@ -92,6 +92,7 @@ def _write(path: Path, regions: Regions) -> None:
         values = np.lib.format.open_memmap(temporary, "w+", np.float32, (images, channels))
         pool(regions, values)
         values.flush()
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -25,9 +25,8 @@ def loss(
     `scores`: (B, C) without margin; `labels`: (B,) positions in C, all of seen classes; `seen`: (C,) bool;
     `log_prior`: (C,), added to the scores of the class loss `prior` (`log_prior` below).
     """
-    if log_prior is not None:
-        scores = scores + log_prior
-    class_loss = CLASS_LOSSES[settings.class_loss](scores, labels, seen, settings)
+    prior = 0.0 if log_prior is None else log_prior
+    class_loss = CLASS_LOSSES[settings.class_loss](scores + prior, labels, seen, settings)
     if settings.lambda_ == 0:
         return {"total": class_loss, "class": class_loss}
     calibration = self_calibration(add_margin(scores, seen, settings.train_margin), seen, settings.self_calibration)

@@ -1,7 +1,7 @@
 """Evaluation while a method trains: the judge owns the evaluation images, their labels and places, and the margins.
 
 It returns nothing to the method, so that no method can look at an evaluation image before a protocol has chosen its
-point: a method is given the function `Evaluations.judge`, which has no attributes. One training is evaluated under
+point: a method is given the function `Evaluations.judge`, and not this object. One training is evaluated under
 several margin rules at once: each rule has a curve of its own.
 """
 
@@ -94,7 +94,8 @@ class Evaluations:
         self.images_trained = 0
         self._since = time.perf_counter()
 
-        # In a closure and not a method: what a method can reach of it has neither curves nor images.
+        # A function in place of this object: its attributes give a method neither curves nor images. Python keeps no
+        # method from taking a closure apart; the contract test with noise finds one that does.
         def judge(
             scorer: Scorer,
             state: Mapping[str, Tensor],

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from reports.analysis.metrics import ACCURACIES, further_metrics
-from reports.analysis.protocols import at_edge, check_protocol, reported_points, select
+from reports.analysis.protocols import CANDIDATE, at_edge, check_protocol, reported_points, select
 from reports.analysis.statistics import PairedDifference, Summary, paired_difference, summarise
 
 FULL_MODEL = "dazle"
@@ -137,6 +137,10 @@ class DatasetResults:
                 difference = replace(difference, low=None, high=None, p=None)
             self._differences[key] = difference
         return self._differences[key]
+
+    def has_candidates(self, variant: str) -> bool:
+        """Whether the variant's curves run over candidate regularisers and not over epochs."""
+        return any(curve[0].get(CANDIDATE) for curve in self.finished_cells(variant)["test"] if curve)
 
     def edges(self, variant: str, protocol: str) -> list[str]:
         """The regularisers whose reported value is the smallest or largest candidate (`protocols.at_edge`)."""

@@ -3,7 +3,7 @@
 The rule a caller must know: a table has one source of features and one protocol, and its caption names both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -13,6 +13,7 @@ from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import (
     LEVEL,
+    ROUNDING,
     holm,
     paired_difference,
     rank_note,
@@ -68,13 +69,15 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
     )
 
 
-def best_marks(values: Mapping[str, pd.Series], higher_is_better: bool = True) -> dict[str, tuple[Mark, ...]]:
+def best_marks(
+    values: Mapping[str, pd.Series], deterministic: Container[str] = (), *, higher_is_better: bool = True
+) -> dict[str, tuple[Mark, ...]]:
     """The marks of each row in one column. values: row -> the metric by seed, NaN if missing.
 
     Only rows with as many seeds as the fullest row are compared, since means over other seeds are means over other
     splits. The best mean is BEST; TIED are the rows that are not significantly different from it (paired t test with
-    Holm over the rows, 5 %), and those that no test can tell from it, since all differences are equal. With one seed
-    there is no test and no row is TIED.
+    Holm over the rows, 5 %), and those that are equal to it in every seed. With one seed there is no test and no row is
+    TIED; nor is there one between a `deterministic` row, which has no spread over seeds, and another.
     """
     seeds = {row: int(series.notna().sum()) for row, series in values.items()}
     most = max(seeds.values(), default=0)
@@ -83,12 +86,14 @@ def best_marks(values: Mapping[str, pd.Series], higher_is_better: bool = True) -
         return dict.fromkeys(values, ())
     choose = max if higher_is_better else min
     best = choose(complete, key=lambda row: float(complete[row].mean()))
-    others = [row for row in complete if row != best]
+    tested = best not in deterministic
+    others = [row for row in complete if row != best and tested and row not in deterministic]
     differences = t_tests([seed_differences(complete[row], complete[best]) for row in others])
     p_values = holm([difference.p for difference in differences])
     marks: dict[str, tuple[Mark, ...]] = dict.fromkeys(values, ()) | {best: (Mark.BEST,)}
     for row, difference, p in zip(others, differences, p_values, strict=True):
-        if difference.without_spread or (p is not None and p >= LEVEL):
+        equal = difference.without_spread and abs(difference.mean or 0.0) < ROUNDING
+        if equal or (p is not None and p >= LEVEL):
             marks[row] = (Mark.TIED,)
     return marks
 
@@ -107,9 +112,10 @@ def _axis(results: DatasetResults, variant: str) -> str:
 
 def _metrics(results: DatasetResults, protocol: str) -> Columns:
     columns: Columns = {}
+    deterministic = {variant for variant in results.variants if results.deterministic(variant)}
     for metric in results.metrics:
         values = {variant: results.values(variant, metric.name, protocol) for variant in results.variants}
-        marks = best_marks(values, metric.higher_is_better)
+        marks = best_marks(values, deterministic, higher_is_better=metric.higher_is_better)
         columns[Column(metric.name, digits=metric.digits)] = [
             replace(_metric_cell(results, variant, metric, protocol), marks=marks[variant])
             for variant in results.variants

@@ -75,7 +75,7 @@ def missing_reason(results: DatasetResults, variant: str, protocol: str) -> str:
         status, error = results.status_and_error(variant, seed)
         reason = status
         if status == "done":
-            closed_form = protocol == "last" and results.deterministic(variant)
+            closed_form = protocol == "last" and results.has_candidates(variant)
             reason = "a closed form has no last epoch" if closed_form else "done, but without a number"
         seeds_of.setdefault(f"{reason}: {error}" if error else reason, []).append(str(seed))
     lines = [

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmark.gate.accept import accept
 from benchmark.gate.accepted import AcceptedResults, Metric
 from benchmark.gate.candidate import Candidate, read_candidate
 from benchmark.gate.verdicts import ALPHA, compare_rows, exit_code, p_worse, tolerated_differences
+from dazle.errors import InputError
 from dazle.training.dazle import Dazle
 from reports.analysis.statistics import holm
 from tests.benchmark.example_run import ENVIRONMENT, read_run
@@ -314,3 +316,17 @@ def test_noise_alone_alarms_at_most_as_often_as_the_level_says(paired: bool) -> 
     assert min(holm(p[0].tolist())) == pytest.approx(min(1, 20 * p[0].min()))
     alarms = (20 * p.min(axis=1) <= ALPHA).mean()
     assert 0.02 < alarms < 0.06
+
+
+def test_rows_of_deterministic_methods_are_left_out_by_name(tmp_path: Path) -> None:
+    values: dict[str, list[float]] = BASE | {"eszsl": [50.0]}
+    folder = read_run(tmp_path / "run", values)
+    candidate = read_candidate(folder)
+    assert candidate.left_out == ["eszsl"]
+    assert {row.variant for row in candidate.results.rows} == set(BASE)
+    lines, code = accept(tmp_path / "run", tmp_path / "accepted.json", replace=False)
+    assert code == 0 and "left out, since a deterministic method has no repetitions: eszsl" in lines
+    message = "every row is of a deterministic method"
+    read_run(tmp_path / "other", {"eszsl": [50.0]})
+    with pytest.raises(InputError, match=message):
+        accept(tmp_path / "other", tmp_path / "other.json", replace=False)

@@ -8,7 +8,7 @@ import pandas as pd
 from reports.analysis.results import DatasetResults
 from reports.figures.forest import forest
 from reports.figures.style import style
-from reports.table import DASH
+from reports.table import DASH, Mark
 from reports.tables.ablation import ablation_table
 from reports.tables.number_macros import number_macros
 from tests.reports.example_records import REAL, ablation, rows
@@ -106,3 +106,11 @@ def test_a_table_of_dazle_alone_has_no_further_columns() -> None:
     frame = with_counts(baselines())
     _, cells = shown(frame[frame["method"] == "dazle"])
     assert "H over seeds" not in cells["dazle"]
+
+
+def test_marks_are_no_test_between_a_deterministic_row_and_another() -> None:
+    """Equal differences between two constants say nothing of which is the better one."""
+    frame = pd.concat([pd.DataFrame(rows(name, [h], **ESZSL)) for name, h in (("eszsl", 60.0), ("sae", 20.0))])
+    table, _ = shown(pd.concat([frame, pd.DataFrame(rows("dazle", [50.0, 51.0, 52.0], **DAZLE))]))
+    (column,) = (index for index, column in enumerate(table.columns) if column.title == "H")
+    assert {row.key: row.cells[column].marks for row in table.rows} == {"eszsl": (Mark.BEST,), "sae": (), "dazle": ()}

@@ -14,7 +14,7 @@ MARKDOWN = """\
 |        | c         |        50.0 †? |              0.0 |   — (a) |
 
 - bold: the best of its column
-- ‡: not told from the best of its column (paired t test with Holm over the rows, 5 %)
+- ‡: not significantly different from the best in its column (paired t test with Holm over the rows, 5 %)
 - †: oracle protocol: the epoch was chosen on test images
 - ?: not verified in the primary source
 - 3 seeds.
@@ -40,7 +40,7 @@ region & a\_b & 61.2 $\pm$ 0.5\,\textdaggerdbl{} & $-$0.8 [$-$1.5, 0.0] & ---\te
 \ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
 \ifdim\dimexpr\ht0+\dp0\relax>.7\textheight\sbox0{\resizebox*{!}{.7\textheight}{\usebox0}}\fi
 \usebox0
-\par\smallskip\parbox{\linewidth}{\footnotesize bold: the best of its column\\ \textdaggerdbl{}: not told from the best of its column (paired t test with Holm over the rows, 5 \%)\\ \textdagger{}: oracle protocol: the epoch was chosen on test images\\ ?: not verified in the primary source\\ 3 seeds.\\ (a) seed 0: failed}
+\par\smallskip\parbox{\linewidth}{\footnotesize bold: the best of its column\\ \textdaggerdbl{}: not significantly different from the best in its column (paired t test with Holm over the rows, 5 \%)\\ \textdagger{}: oracle protocol: the epoch was chosen on test images\\ ?: not verified in the primary source\\ 3 seeds.\\ (a) seed 0: failed}
 \end{table}
 """
 
@@ -58,7 +58,7 @@ HTML = """\
 <tr data-key="c"><td class="text" data-sort="region">region</td><td class="text" data-sort="c">c</td><td class="number" data-sort="50.0">50.0 <sup>†?</sup></td><td class="number" data-sort="0.04">0.0</td><td class="number" data-sort="">—<sup><a href="#table-small-a">a</a></sup></td></tr>
 </tbody>
 </table></div>
-<ul class="notes"><li>bold: the best of its column</li><li>‡: not told from the best of its column (paired t test with Holm over the rows, 5 %)</li><li>†: oracle protocol: the epoch was chosen on test images</li><li>?: not verified in the primary source</li><li>3 seeds.</li><li id="table-small-a">(a) seed 0: failed</li></ul></figure>
+<ul class="notes"><li>bold: the best of its column</li><li>‡: not significantly different from the best in its column (paired t test with Holm over the rows, 5 %)</li><li>†: oracle protocol: the epoch was chosen on test images</li><li>?: not verified in the primary source</li><li>3 seeds.</li><li id="table-small-a">(a) seed 0: failed</li></ul></figure>
 """
 
 CSV = """\
