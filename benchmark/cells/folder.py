@@ -154,7 +154,9 @@ class OutputFolder:
             import pandas as pd
 
             datasets = {data.name: data for data in self.manifest.datasets}
-            rows = [_row(cell, datasets[cell.dataset], self.states[cell.id]) for cell in self.manifest.cells]
+            shared = {"metrics": [metric.model_dump() for metric in self.manifest.metrics]}
+            cells = self.manifest.cells
+            rows = [_row(cell, datasets[cell.dataset], self.states[cell.id]) | shared for cell in cells]
             self._frame = pd.DataFrame(rows)
         return self._frame
 

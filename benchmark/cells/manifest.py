@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, ValidationError, model_validator
 
 from ablations.suites import find
 from benchmark.cells.matrix import Cell, Conditions, Dataset
@@ -17,6 +17,7 @@ from benchmark.cells.outcome import StudySummary
 from benchmark.cells.records import CellId, DatasetName, Strict, VariantName
 from dazle.errors import InputError, cannot_read, problem
 from dazle.files import write_atomic
+from dazle.training.metrics import MOST_DIGITS, check_name, further_metrics
 
 REMEDY = "restore the file, or run into another folder"
 
@@ -52,6 +53,14 @@ class DatasetEntry(Strict):
     about: str  # sizes and schedule, for captions
 
 
+class MetricEntry(Strict):
+    """A metric beyond the five that every record has: reports need neither its function nor the file that has it."""
+
+    name: Annotated[str, AfterValidator(check_name)]
+    digits: Annotated[int, Field(ge=0, le=MOST_DIGITS)]
+    higher_is_better: bool
+
+
 class Manifest(Strict):
     """The planned content of an output folder. `conditions` are the fields of `matrix.Conditions`."""
 
@@ -64,6 +73,7 @@ class Manifest(Strict):
     notes: list[str]
     datasets: list[DatasetEntry]
     studies: list[StudySummary] = Field(default_factory=list)  # of the tuned rows
+    metrics: list[MetricEntry] = Field(default_factory=list)
     cells: list[CellEntry]
 
     @model_validator(mode="after")
@@ -78,6 +88,8 @@ class Manifest(Strict):
         missing = {field.name for field in fields(Conditions)} - self.conditions.keys()
         if missing:
             raise ValueError(f"conditions lack {', '.join(sorted(missing))}")
+        if len({metric.name for metric in self.metrics}) < len(self.metrics):
+            raise ValueError("it names a metric twice")
         if any(study.best_trial is None or study.best_value is None for study in self.studies):
             raise ValueError("a study of a tuned row has no best trial")
         return self
@@ -131,6 +143,9 @@ def make_manifest(
         notes=list(notes),
         datasets=[_dataset_entry(own) for own in by_dataset.values()],
         studies=list(studies),
+        metrics=[
+            MetricEntry(name=m.name, digits=m.digits, higher_is_better=m.higher_is_better) for m in further_metrics()
+        ],
         cells=[_cell_entry(cell) for cell in cells],
     )
 
@@ -203,11 +218,13 @@ def merge(old: Manifest, new: Manifest) -> Manifest:
     rows = list(dict.fromkeys([*find(new.suite).variants, *(cell.variant for cell in cells)]))
     names = list(datasets)
     studies = {(study.tuned, study.dataset): study for study in [*old.studies, *new.studies]}
+    metrics = {metric.name: metric for metric in [*old.metrics, *new.metrics]}
     update = {
         "created": old.created,
         "notes": list(dict.fromkeys([*old.notes, *new.notes])),
         "datasets": list(datasets.values()),
         "studies": list(studies.values()),
+        "metrics": list(metrics.values()),
         "cells": sorted(cells, key=lambda cell: (names.index(cell.dataset), rows.index(cell.variant), cell.seed)),
     }
     # Validated: a manifest that the next command refuses must not be written.

@@ -50,6 +50,7 @@ class Point(Strict):
     H: Percent | None
     T1: Percent
     AUSUC: Percent | None
+    metrics: dict[str, FiniteFloat | None] = {}  # further ones by name, in units of their own
     margin: FiniteFloat
     best_margin: FiniteFloat | None
     best_margin_H: Percent | None

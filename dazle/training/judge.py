@@ -17,7 +17,8 @@ from torch import Tensor
 from dazle.features.feature_set import FeatureSet
 from dazle.features.splits import Phase
 from dazle.training.batches import ImageReader
-from dazle.training.metrics import Evaluation
+from dazle.training.evaluation import Evaluation
+from dazle.training.metrics import FIELDS, metric_values
 from dazle.training.pointing import Pointing
 from dazle.training.scorer import Scorer
 from dazle.training.task import DTYPES, Reads, images_of
@@ -146,24 +147,20 @@ class Evaluations:
         return float(np.mean([nearest(curve, fraction)["best_margin"] for curve in self._validation]))
 
     def _point(self, evaluation: Evaluation, hits: int | None, margin: float) -> CurvePoint:
-        point = evaluation.at(margin)
+        values = metric_values(evaluation, margin)
         best_margin, best_H = evaluation.best
-        # CUB's standard split has no test images of seen classes. S and H then do not exist; they are not 0.
-        seen = evaluation.is_seen.any()
+        seen = evaluation.has_seen
         pointing = None if hits is None else self._pointing
         return {
-            "S": point.S if seen else None,
-            "U": point.U,
-            "H": point.H if seen else None,
-            "T1": evaluation.T1,
-            "AUSUC": evaluation.AUSUC if seen else None,
+            **{name: values.pop(name) for name in FIELDS},
+            "metrics": values,
             "margin": margin,
             "best_margin": best_margin if seen else None,
             "best_margin_H": best_H if seen else None,
             "seen_unseen": evaluation.sampled_curve() if seen else None,
             "pointing": None if pointing is None or hits is None else pointing.accuracy(hits),
             "pointing_chance": None if pointing is None else pointing.chance,
-            "correct": point.correct.tolist(),
+            "correct": evaluation.at(margin).correct.tolist(),
             "correct_T1": evaluation.correct_T1.tolist(),
         }
 

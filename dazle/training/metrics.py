@@ -1,122 +1,104 @@
-"""Zero-shot metrics: per-class accuracies S, U and T1, their harmonic mean H, and the seen-unseen curve with AUSUC.
+"""The list of metrics: name, digits, direction and function of each. The judge computes all of them at every point.
 
-The curve over all margins is exact and needs one sort. A margin only decides whether an image gets its best seen or its
-best unseen class: the seen one if its gap (best seen score - best unseen score) is at least 2 x margin. So an image is
-described by two values: its gap, and whether the best class of its own kind, seen or unseen, is its label.
-
-scikit-learn computes the area. Its per-class metrics are not used: on a simulated set `confusion_matrix` takes 1.5 ms,
-three times as long as everything here, and `recall_score` 2.7 ms, and the last bit of its mean differs.
+The first five are fields of a record's point. Further ones come from files of `--include` and from entry points, by
+`register`. A metric is no part of a cell's identity: cells that were trained before it was registered are not trained
+again, and have no value of it.
 """
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import auc
+if TYPE_CHECKING:
+    from dazle.training.evaluation import Evaluation
 
-# Enough points to draw a seen-unseen curve; every record stores as many for each point of its training curve.
-CURVE_SAMPLES = 31
+# Of the scored images and the margin of the point; None if the value does not exist.
+Compute = Callable[["Evaluation", float], float | None]
 
-
-def harmonic_mean(seen: ArrayLike, unseen: ArrayLike) -> NDArray[np.float64]:
-    """H = 2SU/(S+U), 0 if both are 0."""
-    s, u = np.asarray(seen, float), np.asarray(unseen, float)
-    total = s + u
-    return np.divide(2 * s * u, total, out=np.zeros_like(total), where=total > 0)
+MOST_DIGITS = 9
+NAME = re.compile(r"[A-Za-z](?:[\w ./@%()+-]{0,30}[\w%)])?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Point:
-    """Accuracies at one margin, in percent, and `correct`: (C,) number of correctly classified images of each class."""
+class Metric:
+    """A number at every point of a curve. `digits`: printed after the decimal point."""
 
-    S: float
-    U: float
-    H: float
-    correct: NDArray[np.int64]
+    name: str
+    digits: int
+    higher_is_better: bool
+    compute: Compute
 
 
-class Evaluation:
-    """The metrics of one set of scored images; all accuracies in percent.
+def _with_seen(compute: Compute) -> Compute:
+    """None without test images of seen classes (CUB's standard split): the value then does not exist, it is not 0."""
+    return lambda evaluation, margin: compute(evaluation, margin) if evaluation.has_seen else None
 
-    S and U are per-class accuracies: the mean, over the seen or unseen classes that have images here, of the share of
-    images that are classified correctly among ALL classes (generalised zero-shot). T1 is the same mean over the unseen
-    classes with the arg-max restricted to unseen classes.
+
+METRICS: list[Metric] = [
+    Metric("S", 1, True, _with_seen(lambda evaluation, margin: evaluation.at(margin).S)),
+    Metric("U", 1, True, lambda evaluation, margin: evaluation.at(margin).U),
+    Metric("H", 1, True, _with_seen(lambda evaluation, margin: evaluation.at(margin).H)),
+    Metric("T1", 1, True, lambda evaluation, _: evaluation.T1),
+    Metric("AUSUC", 1, True, _with_seen(lambda evaluation, _: evaluation.AUSUC)),
+]
+# The metrics that every record has, as fields of its points.
+FIELDS = tuple(metric.name for metric in METRICS)
+# Names of other columns of results.csv, of tables and of the page, in lower case.
+RESERVED = frozenset(
+    [name.lower() for name in FIELDS]
+    + ["variant", "dataset", "source", "seed", "seeds", "protocol", "epoch", "candidate", "status"]
+    + ["pointing", "pointing_chance", "chance", "above chance", "margin", "best_margin_h", "loss", "seconds"]
+    + ["axis", "change", "p", "h oracle", "h over seeds", "h over test classes", "images/s", "mib", "cost"]
+    + ["about", "reported", "measured", "curves", "settings", "environment", "traceback", "name", "over"]
+)
+
+
+def register(metric: Metric) -> None:
+    """Adds a metric.
+
+    Raises ValueError if another metric or column has its name, if the name cannot be a column's, and if the digits are
+    not 0 to 9.
     """
+    check_name(metric.name)
+    if metric.name.lower() in {other.name.lower() for other in METRICS}:
+        raise ValueError(f"metric {metric.name!r} is registered already")
+    if metric.digits not in range(MOST_DIGITS + 1):
+        raise ValueError(f"metric {metric.name!r}: {metric.digits} digits; give 0 to {MOST_DIGITS}")
+    METRICS.append(metric)
 
-    def __init__(self, scores: NDArray[np.floating], labels: NDArray[np.integer], seen: NDArray[np.bool_]) -> None:
-        """`scores`: (n, C) without margin; `labels`: (n,) class numbers below C; `seen`: (C,) bool.
 
-        Raises FloatingPointError if a score is not finite.
-        """
-        if not np.isfinite(scores).all():
-            raise FloatingPointError("class scores are not finite: the training diverged; lower training.learning_rate")
-        scores = scores.astype(np.float64)
-        self.labels, self.seen = labels, seen
-        seen_columns, unseen_columns = np.flatnonzero(seen), np.flatnonzero(~seen)
-        best_seen = seen_columns[scores[:, seen].argmax(axis=1)]
-        best_unseen = unseen_columns[scores[:, ~seen].argmax(axis=1)]
-        rows = np.arange(len(scores))
-        self.gap = scores[rows, best_seen] - scores[rows, best_unseen]
-        self.is_seen = seen[labels]
-        self.is_correct = np.where(self.is_seen, best_seen, best_unseen) == labels
-        self.class_size = np.bincount(labels, minlength=len(seen))
+def check_name(name: str) -> str:
+    """The name of a further metric; ValueError if it is another column's, or is not one short line of plain text."""
+    if NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"metric {name!r}: a name is at most 32 letters, digits, spaces and . / @ % ( ) + - _, a letter first"
+        )
+    if name.lower() in RESERVED:
+        raise ValueError(f"metric {name!r}: another column has this name; choose another one")
+    return name
 
-    @cached_property
-    def weight(self) -> NDArray[np.float64]:
-        """(n,) percent that a correct image adds to S or to U: 100 / (size of its class x classes of its kind)."""
-        present = self.class_size > 0
-        class_count = np.where(self.seen, (present & self.seen).sum(), (present & ~self.seen).sum())
-        return 100.0 / (self.class_size * class_count)[self.labels]
 
-    def at(self, margin: float) -> Point:
-        """S, U and H with `margin` added to the scores of unseen and subtracted from those of seen classes."""
-        is_correct = self.is_correct & np.where(self.is_seen, self.gap >= 2 * margin, self.gap < 2 * margin)
-        percent = self.weight * is_correct
-        s, u = float(percent[self.is_seen].sum()), float(percent[~self.is_seen].sum())
-        correct = np.bincount(self.labels[is_correct], minlength=len(self.seen))
-        return Point(s, u, float(harmonic_mean(s, u)), correct)
+def further_metrics() -> list[Metric]:
+    """The metrics that were registered beyond the five."""
+    return METRICS[len(FIELDS) :]
 
-    @cached_property
-    def correct_T1(self) -> NDArray[np.int64]:
-        """(unseen classes,) number of correct images if only unseen classes are allowed."""
-        return np.bincount(self.labels[self.is_correct], minlength=len(self.seen))[~self.seen]
 
-    @property
-    def T1(self) -> float:
-        return float((self.weight * self.is_correct)[~self.is_seen].sum())
+def metric_values(evaluation: "Evaluation", margin: float) -> dict[str, float | None]:
+    """The value of every metric by name, in the order of the list.
 
-    @cached_property
-    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """S, U and margin of every point of the seen-unseen curve: S falls from its maximum to 0 while U rises.
+    Raises RuntimeError, naming the metric, if one raises, or returns something other than a finite number or None.
+    """
+    return {metric.name: _value(metric, evaluation, margin) for metric in METRICS}
 
-        Images with equal gaps change at the same margin. The margin of a point is halfway between two changes.
-        """
-        gaps, group = np.unique(self.gap, return_inverse=True)
-        percent = self.weight * self.is_correct
-        seen_loss = np.bincount(group, weights=percent * self.is_seen, minlength=len(gaps))
-        unseen_gain = np.bincount(group, weights=percent * ~self.is_seen, minlength=len(gaps))
-        S = np.concatenate([[0.0], np.cumsum(seen_loss[::-1])])[::-1]
-        U = np.concatenate([[0.0], np.cumsum(unseen_gain)])
-        edges = np.concatenate([[gaps[0] - 2], gaps, [gaps[-1] + 2]])
-        return S, U, (edges[:-1] + edges[1:]) / 4
 
-    def sampled_curve(self, points: int = CURVE_SAMPLES) -> list[tuple[float, float]]:
-        """At most `points` pairs (S, U) of `curve`, evenly spaced by index, both ends included, rounded to 0.01 %."""
-        S, U, _ = self.curve
-        rows = np.unique(np.linspace(0, len(S) - 1, points).round().astype(int))
-        return list(zip(S[rows].round(2).tolist(), U[rows].round(2).tolist(), strict=True))
-
-    @property
-    def AUSUC(self) -> float:
-        """Area under S over U for all margins (Chao et al. 2016), in percent of the unit square."""
-        S, U, _ = self.curve
-        return auc(U, S) / 100
-
-    @cached_property
-    def best(self) -> tuple[float, float]:
-        """(margin, H) of the best H on these images; on test images an upper bound (`oracle margin`)."""
-        S, U, margins = self.curve
-        H = harmonic_mean(S, U)
-        best = int(H.argmax())
-        return float(margins[best]), float(H[best])
+def _value(metric: Metric, evaluation: "Evaluation", margin: float) -> float | None:
+    try:
+        value = metric.compute(evaluation, margin)
+        number = None if value is None else float(value)
+    except Exception as error:
+        raise RuntimeError(f"metric {metric.name}: {type(error).__name__}: {error}") from error
+    if number is not None and not math.isfinite(number):
+        raise RuntimeError(f"metric {metric.name} returned {number}; return None for a value that does not exist")
+    return number

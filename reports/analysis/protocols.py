@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.analysis.metrics import FIXED, further_metrics, metric_value
+
 Point = dict[str, Any]
 Curve = Sequence[Point]
 
-# The columns of results.csv are KEY, `protocol`, RESULT, `status`, FURTHER (`result_rows`).
+# The columns of results.csv are KEY, `protocol`, RESULT, `status`, FURTHER, CANDIDATE and the run's further metrics
+# (`result_rows`).
 KEY = ["variant", "dataset", "source", "seed"]
-RESULT = ["epoch", "S", "U", "H", "T1", "AUSUC"]
+RESULT = ["epoch", *(metric.name for metric in FIXED)]
 FURTHER = ["pointing", "pointing_chance", "margin", "best_margin_H"]
 # A regulariser as text, if the curve of the method runs over candidates.
 CANDIDATE = "candidate"
@@ -95,16 +98,18 @@ def select(frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
 
     Values are NaN if the cell is not done or the protocol picks no point. Raises ValueError for an unknown protocol.
     """
-    points = reported_points(frame, protocol)
+    points, metrics = reported_points(frame, protocol), further_metrics(frame)
+    names = [metric.name for metric in metrics]
     cells = frame[[*KEY, "status"]].to_dict("records")
     rows = [
         cell
         | {"protocol": protocol, CANDIDATE: candidate_text(point)}
         | {column: point.get(column) for column in [*RESULT, *FURTHER]}
+        | {metric.name: metric_value(point, metric) for metric in metrics}
         for cell, point in zip(cells, points, strict=True)
     ]
-    selection = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, CANDIDATE, "status"])
-    return selection.astype(dict.fromkeys([*RESULT, *FURTHER], float))
+    selection = pd.DataFrame(rows, columns=[*KEY, "protocol", *RESULT, *FURTHER, CANDIDATE, "status", *names])
+    return selection.astype(dict.fromkeys([*RESULT, *FURTHER, *names], float))
 
 
 def reported_points(frame: pd.DataFrame, protocol: str) -> list[Point]:
@@ -126,7 +131,8 @@ def reported_points(frame: pd.DataFrame, protocol: str) -> list[Point]:
 def result_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """The content of results.csv: one row per cell and protocol, cell by cell; NaN is written as an empty field."""
     selections = pd.concat([select(frame, protocol) for protocol in PROTOCOLS]).sort_index(kind="stable")
-    return selections.reset_index(drop=True)[[*KEY, "protocol", *RESULT, "status", *FURTHER, CANDIDATE]]
+    columns = [*KEY, "protocol", *RESULT, "status", *FURTHER, CANDIDATE]
+    return selections.reset_index(drop=True)[columns + [metric.name for metric in further_metrics(frame)]]
 
 
 def candidate_text(point: Point) -> str | None:

@@ -11,12 +11,13 @@ from typing import Any, Self
 
 import pandas as pd
 
+from reports.analysis.metrics import ACCURACIES, further_metrics
 from reports.analysis.protocols import CANDIDATE, at_edge, check_protocol, reported_points, select
 from reports.analysis.statistics import PairedDifference, Summary, paired_difference, summarise
 
 FULL_MODEL = "dazle"
 PAPER_BACKBONE = "ResNet-101"
-METRICS = ("S", "U", "H", "T1")
+METRICS = tuple(metric.name for metric in ACCURACIES)
 
 
 class DatasetResults:
@@ -29,6 +30,7 @@ class DatasetResults:
         self.source, self.preset = str(self.shared_value("source")), str(self.shared_value("preset"))
         self.backbone, self.about = str(self.shared_value("backbone")), str(self.shared_value("about"))
         self.has_published_counts = self.source == "real" and bool(self.shared_value("published_counts"))
+        self.metrics = (*ACCURACIES, *further_metrics(self.frame))  # those with a column in tables
         self.seeds = int(self.frame["seed"].nunique())
         self._cells = {str(variant): cells for variant, cells in self.frame.groupby("variant", sort=False)}
         self._finished = {variant: cells[cells["status"] == "done"] for variant, cells in self._cells.items()}

@@ -10,20 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from reports.analysis.metrics import ACCURACIES, FIXED, ReportedMetric, further_metrics, metric_value
 from reports.analysis.protocols import PROTOCOLS, check_protocol, reported_points, select
 
 TEXTS = ("dataset", "variant", "status")
-# The columns of the table of cells, and the digits of rounded numbers.
-COLUMNS = ("dataset", "variant", "seed", "status", "epoch", "S", "U", "H", "T1", "seconds")
-DIGITS = {"S": 1, "U": 1, "H": 1, "T1": 1, "seconds": 1}
-# The values of a point that a curve has, with their digits.
-CURVE = {"epoch": 3, "S": 1, "U": 1, "H": 1, "T1": 1, "AUSUC": 1, "margin": 2}
-LOSS_DIGITS = 3
+EPOCH_DIGITS, MARGIN_DIGITS, LOSS_DIGITS, SECONDS_DIGITS = 3, 2, 3, 1
 MIB = 2**20
 
 
 def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
-    """The content of the page's `data` element: columns, cells in the order of `frame`, and the values they share.
+    """The content of the page's `data` element: columns, metrics, cells in the order of `frame`, values they share.
 
     frame: one row per cell, the columns of `OutputFolder.frame`. The numbers of a cell are those of `protocol`.
     Raises ValueError for an unknown protocol.
@@ -31,26 +27,29 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     check_protocol(protocol)
     selections = {name: select(frame, name) for name in PROTOCOLS}
     points = selections[protocol].to_dict("records")
+    metrics = (*FIXED, *further_metrics(frame))
     reported = {name: reported_points(frame, name) for name in PROTOCOLS}
     settings, environments, tracebacks = _SharedValues(), _SharedValues(), _SharedValues()
     cells = []
     for index, (row, point) in enumerate(zip(frame.to_dict("records"), points, strict=True)):
-        cell = {key: row[key] for key in TEXTS} | {"seed": int(row["seed"]), "seconds": _rounded(row["seconds"], 1)}
-        cell |= {key: _rounded(point[key], digits) for key, digits in CURVE.items() if key in COLUMNS}
+        cell = {key: row[key] for key in TEXTS} | {"seed": int(row["seed"])}
+        cell |= {"epoch": _rounded(point["epoch"], EPOCH_DIGITS), "seconds": _rounded(row["seconds"], SECONDS_DIGITS)}
+        cell |= {metric.name: _rounded(point[metric.name], metric.digits) for metric in _listed(metrics)}
         cell |= {
             "about": _about(row),
             "reported": {
                 name: _place(reported[name][index], row["test"]) for name in PROTOCOLS if reported[name][index]
             },
             "measured": _measurements(row),
-            "curves": _curves(row),
+            "curves": _curves(row, metrics),
             "settings": settings.number(row["identity"] and row["identity"]["settings"]),
             "environment": environments.number(row["environment"]),
             "traceback": tracebacks.number(row["traceback"]),
         }
         cells.append(cell)
     return {
-        "columns": [_column(key) for key in COLUMNS],
+        "columns": _columns(metrics),
+        "metrics": [{"name": metric.name, "digits": metric.digits} for metric in metrics],
         "cells": cells,
         "settings": settings.values,
         "environments": environments.values,
@@ -58,8 +57,16 @@ def cell_data(frame: pd.DataFrame, protocol: str) -> dict[str, Any]:
     }
 
 
-def _column(key: str) -> dict[str, Any]:
-    return {"key": key, "kind": "text" if key in TEXTS else "number", "digits": DIGITS.get(key)}
+def _listed(metrics: Sequence[ReportedMetric]) -> list[ReportedMetric]:
+    """The metrics with a column in the table of cells."""
+    return [metric for metric in metrics if metric not in FIXED or metric in ACCURACIES]
+
+
+def _columns(metrics: Sequence[ReportedMetric]) -> list[dict[str, Any]]:
+    digits = {metric.name: metric.digits for metric in _listed(metrics)}
+    keys = ("dataset", "variant", "seed", "status", "epoch", *digits, "seconds")
+    digits["seconds"] = SECONDS_DIGITS
+    return [{"key": key, "kind": "text" if key in TEXTS else "number", "digits": digits.get(key)} for key in keys]
 
 
 class _SharedValues:
@@ -90,24 +97,27 @@ def _measurements(row: dict[Any, Any]) -> dict[str, Any]:
     peak, parameters = row["peak_memory"], row["parameters"]
     return {
         "id of the cell": row["cell"],
-        "seconds": _rounded(row["seconds"], 1),
+        "seconds": _rounded(row["seconds"], SECONDS_DIGITS),
         "training images a second": _rounded(row["images_per_second"], 0),
         "peak memory, MiB": None if pd.isna(peak) else round(peak / MIB),
         "parameters": None if pd.isna(parameters) else int(parameters),
     }
 
 
-def _curves(row: dict[Any, Any]) -> list[dict[str, Any]]:
+def _curves(row: dict[Any, Any], metrics: Sequence[ReportedMetric]) -> list[dict[str, Any]]:
     """The curves of the validation folds, then of the test; empty for a cell that is not done."""
     if row["status"] != "done":
         return []
     folds = [(f"validation, fold {number}", fold) for number, fold in enumerate(row["validation"], start=1)]
-    return [_curve(name, points) for name, points in [*folds, ("test", row["test"])]]
+    return [_curve(name, points, metrics) for name, points in [*folds, ("test", row["test"])]]
 
 
-def _curve(name: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    columns = {key: [_rounded(point[key], digits) for point in points] for key, digits in CURVE.items()}
-    columns["epoch"] = [_place(point, points) for point in points]
+def _curve(name: str, points: Sequence[dict[str, Any]], metrics: Sequence[ReportedMetric]) -> dict[str, Any]:
+    columns = {"epoch": [_place(point, points) for point in points]}
+    columns |= {
+        metric.name: [_rounded(metric_value(point, metric), metric.digits) for point in points] for metric in metrics
+    }
+    columns["margin"] = [_rounded(point["margin"], MARGIN_DIGITS) for point in points]
     losses = [_rounded((point["loss"] or {}).get("total"), LOSS_DIGITS) for point in points]
     over = "candidate" if points and points[0]["epoch"] is None else "epoch"
     return {"name": name, "over": over, **columns, "loss": losses}
@@ -117,7 +127,7 @@ def _place(point: dict[str, Any], curve: Sequence[dict[str, Any]]) -> float | No
     """The epoch of a point; in a curve over candidate regularisers its number, from 1."""
     if point["epoch"] is None:
         return next(number for number, other in enumerate(curve, 1) if other["fraction"] == point["fraction"])
-    return _rounded(point["epoch"], CURVE["epoch"])
+    return _rounded(point["epoch"], EPOCH_DIGITS)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from reports.analysis.metrics import ACCURACIES, ReportedMetric
 from reports.analysis.protocols import PROTOCOLS
-from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
+from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import (
     LEVEL,
     ROUNDING,
@@ -37,7 +38,6 @@ NAMES = (
     Column("variant", kind="text"),
     Column("change", kind="text"),
 )
-ACCURACIES = tuple(Column(metric) for metric in METRICS)
 ORACLE = Column("H oracle")
 POINTING = (Column("pointing"), Column("chance"), Column("above chance", signed=True))
 COST = (Column("images/s", digits=0), Column("MiB", digits=0), Column("cost", digits=2))
@@ -50,7 +50,7 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
     available = results.available_protocol(protocol)
     columns = {
         **_names(results),
-        **_accuracies(results, available),
+        **_metrics(results, available),
         **interval_columns(results, available),
         **difference_columns(results, available),
         **_further_columns(results, available),
@@ -69,8 +69,10 @@ def ablation_table(results: DatasetResults, protocol: str = "honest") -> Table:
     )
 
 
-def best_marks(values: Mapping[str, pd.Series], deterministic: Container[str] = ()) -> dict[str, tuple[Mark, ...]]:
-    """The marks of each row in one column. values: row -> the metric by seed, higher is better, NaN if missing.
+def best_marks(
+    values: Mapping[str, pd.Series], deterministic: Container[str] = (), *, higher_is_better: bool = True
+) -> dict[str, tuple[Mark, ...]]:
+    """The marks of each row in one column. values: row -> the metric by seed, NaN if missing.
 
     Only rows with as many seeds as the fullest row are compared, since means over other seeds are means over other
     splits. The best mean is BEST; TIED are the rows that are not significantly different from it (paired t test with
@@ -82,7 +84,8 @@ def best_marks(values: Mapping[str, pd.Series], deterministic: Container[str] = 
     complete = {row: series for row, series in values.items() if seeds[row] == most and most > 0}
     if len(complete) < 2:
         return dict.fromkeys(values, ())
-    best = max(complete, key=lambda row: float(complete[row].mean()))
+    choose = max if higher_is_better else min
+    best = choose(complete, key=lambda row: float(complete[row].mean()))
     tested = best not in deterministic
     others = [row for row in complete if row != best and tested and row not in deterministic]
     differences = t_tests([seed_differences(complete[row], complete[best]) for row in others])
@@ -107,16 +110,26 @@ def _axis(results: DatasetResults, variant: str) -> str:
     return results.axis(variant) or ("full model" if variant == FULL_MODEL else "several")
 
 
-def _accuracies(results: DatasetResults, protocol: str) -> Columns:
+def _metrics(results: DatasetResults, protocol: str) -> Columns:
     columns: Columns = {}
-    for column in ACCURACIES:
-        values = {variant: results.values(variant, column.name, protocol) for variant in results.variants}
-        marks = best_marks(values, {variant for variant in values if results.deterministic(variant)})
-        columns[column] = [
-            replace(captions.mean_cell(results, variant, column.name, protocol), marks=marks[variant])
+    deterministic = {variant for variant in results.variants if results.deterministic(variant)}
+    for metric in results.metrics:
+        values = {variant: results.values(variant, metric.name, protocol) for variant in results.variants}
+        marks = best_marks(values, deterministic, higher_is_better=metric.higher_is_better)
+        columns[Column(metric.name, digits=metric.digits)] = [
+            replace(_metric_cell(results, variant, metric, protocol), marks=marks[variant])
             for variant in results.variants
         ]
     return columns
+
+
+def _metric_cell(results: DatasetResults, variant: str, metric: ReportedMetric, protocol: str) -> TableCell:
+    """The mean; of a further metric with a footnote if some cells of the row are done but have no value of it."""
+    cell = captions.mean_cell(results, variant, metric.name, protocol)
+    count, done = (int(results.values(variant, name, protocol).count()) for name in (metric.name, "T1"))
+    if metric in ACCURACIES or count in (0, done):
+        return cell
+    return replace(cell, notes=(f"{metric.name} of {count} of the {done} seeds: the others have no value of it",))
 
 
 def _further_columns(results: DatasetResults, protocol: str) -> Columns:
@@ -158,6 +171,7 @@ def _caption(results: DatasetResults, protocol: str, columns: tuple[Column, ...]
         results.about,
         captions.seeds(results),
         "S, U, H, T1 in percent",
+        *captions.further_metrics(results),
     ]
     sentences += difference_sentences(results, columns)
     points = results.points(results.available_protocol(protocol))

@@ -2,6 +2,7 @@
 
 import re
 
+from reports.analysis.metrics import ACCURACIES
 from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import PAPER_BACKBONE, DatasetResults
 from reports.analysis.statistics import PairedDifference, Summary
@@ -32,6 +33,16 @@ def seeds(results: DatasetResults, spread: bool = True) -> str:
     if results.seeds == 1:
         return "1 seed, so no spread"
     return f"{results.seeds} seeds" + ("; ± is the sample standard deviation over seeds" if spread else "")
+
+
+def further_metrics(results: DatasetResults) -> list[str]:
+    """The caption sentence on the metrics beyond S, U, H and T1; empty without any."""
+    names = [
+        metric.name + ("" if metric.higher_is_better else " (lower is better)")
+        for metric in results.metrics
+        if metric not in ACCURACIES
+    ]
+    return [f"Added metrics: {', '.join(names)}; a dash: the records have no value"] if names else []
 
 
 def change(text: str) -> str:

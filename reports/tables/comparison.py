@@ -4,20 +4,20 @@ The rule a caller must know: the cells of a pair have the same seed. They share 
 class folds and features are equal too; the table of settings shows whether they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from reports.analysis.results import METRICS, DatasetResults
+from reports.analysis.metrics import ACCURACIES, ReportedMetric
+from reports.analysis.results import DatasetResults
 from reports.analysis.statistics import PairedDifference, holm, paired_difference, rank_note, summarise
 from reports.table import Column, Table, TableCell, TableRow, slug
 from reports.tables import captions
 
 NAMES = (Column("variant", kind="text"), Column("change", kind="text"))
 MEANS = (Column("H", group="A"), Column("H", group="B"))
-DIFFERENCES = tuple(Column(f"Δ{metric}", group="B - A", signed=True) for metric in METRICS)
 TEST = (Column("p of ΔH", digits=3, bounded=True), Column("pairs", digits=0))
 ABSENT = "(absent)"
 # If these are equal, two cells with one seed have the same splits and batches.
@@ -41,22 +41,24 @@ def _dataset_table(a: DatasetResults, b: DatasetResults, protocol: str) -> Table
         raise ValueError(f"{a.name} is {a.source} in one run and {b.source} in the other")
     protocols = (a.available_protocol(protocol), b.available_protocol(protocol))
     variants = [variant for variant in a.variants if variant in b.variants]
-    differences = {variant: _differences(a, b, variant, protocols) for variant in variants}
+    metrics = [metric for metric in b.metrics if metric.name in {other.name for other in a.metrics}]
+    differences = {variant: _differences(a, b, variant, metrics, protocols) for variant in variants}
     p_values = holm([differences[variant]["H"].p for variant in variants])
     rows = [
         TableRow(variant, (*_mean_cells(a, b, variant, protocols), *_difference_cells(differences[variant], p)))
         for variant, p in zip(variants, p_values, strict=True)
     ]
     tested = [differences[variant]["H"] for variant in variants if differences[variant]["H"].p is not None]
+    points = "percentage points" if len(metrics) == len(ACCURACIES) else "percentage points (S, U, H, T1)"
     pairs = max((difference.n for difference in tested), default=0)
     return Table(
         name=slug("compare", a.name),
         caption=(
             f"{captions.features(b)}; {captions.protocol_title(b, protocol)}. Over the seeds that both have: H with "
-            "its sample standard deviation, and B minus A in percentage points, [ ] the 95 % interval of the paired t "
+            f"its sample standard deviation, and B minus A in {points}, [ ] the 95 % interval of the paired t "
             "test; p after Holm over the rows."
         ),
-        columns=(*NAMES, *MEANS, *DIFFERENCES, *TEST),
+        columns=(*NAMES, *MEANS, *map(_difference_column, metrics), *TEST),
         rows=tuple(rows),
         notes=(*_notes(a, b, protocols), *filter(None, [rank_note(pairs, len(tested))])),
         constants={"dataset": a.name, "source": a.source, "protocol": protocols[1]},
@@ -66,12 +68,16 @@ def _dataset_table(a: DatasetResults, b: DatasetResults, protocol: str) -> Table
 Protocols = tuple[str, str]  # of run A and of run B
 
 
+def _difference_column(metric: ReportedMetric) -> Column:
+    return Column(f"Δ{metric.name}", group="B - A", digits=metric.digits, signed=True)
+
+
 def _differences(
-    a: DatasetResults, b: DatasetResults, variant: str, protocols: Protocols
+    a: DatasetResults, b: DatasetResults, variant: str, metrics: Sequence[ReportedMetric], protocols: Protocols
 ) -> dict[str, PairedDifference]:
     return {
-        metric: paired_difference(b.values(variant, metric, protocols[1]), a.values(variant, metric, protocols[0]))
-        for metric in METRICS
+        name: paired_difference(b.values(variant, name, protocols[1]), a.values(variant, name, protocols[0]))
+        for name in (metric.name for metric in metrics)
     }
 
 
@@ -86,7 +92,7 @@ def _mean_cells(a: DatasetResults, b: DatasetResults, variant: str, protocols: P
 
 
 def _difference_cells(differences: Mapping[str, PairedDifference], p: float | None) -> Iterator[TableCell]:
-    yield from (captions.difference_cell(differences[metric]) for metric in METRICS)
+    yield from map(captions.difference_cell, differences.values())
     yield TableCell(p)
     yield TableCell(differences["H"].n)
 

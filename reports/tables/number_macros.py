@@ -7,21 +7,22 @@ import re
 from collections.abc import Iterable
 from itertools import count
 
-from reports.analysis.results import FULL_MODEL, METRICS, DatasetResults
+from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import summarise
 from reports.table import Column, TableCell
 from reports.tables import captions
 from reports.tables.protocol_comparison import oracle_gain
 
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-MEAN, DIFFERENCE = Column("mean"), Column("difference", signed=True)
+DIFFERENCE = Column("difference", signed=True)
 
 
 def number_macros(datasets: Iterable[DatasetResults], protocol: str = "honest") -> dict[str, str]:
     """Macro name -> number as a table prints it.
 
-    For every row the means of S, U, H and T1 under the protocol and under the oracle, and the difference in H to the
-    full model with its interval; for every dataset the mean gain of oracle selection with its range over seeds.
+    For every row the means of S, U, H, T1 and further metrics under the protocol and under the oracle, and the
+    difference in H to the full model with its interval; for every dataset the mean gain of oracle selection with its
+    range over seeds.
     """
     numbers: dict[str, str] = {}
     for results in datasets:
@@ -41,11 +42,12 @@ def macro_name(variant: str, results: DatasetResults, metric: str, protocol: str
 
 
 def _variant_macros(results: DatasetResults, variant: str, available: str) -> dict[str, str]:
-    numbers = {}
+    numbers: dict[str, str] = {}
     for protocol in dict.fromkeys((available, "oracle")):
-        for metric in METRICS:
-            mean = summarise(results.values(variant, metric, protocol)).mean
-            numbers[macro_name(variant, results, metric, protocol)] = TableCell(mean).format(MEAN)
+        for metric in results.metrics:
+            mean = summarise(results.values(variant, metric.name, protocol)).mean
+            name = _free_name(macro_name(variant, results, metric.name, protocol), numbers)
+            numbers[name] = TableCell(mean).format(Column("mean", digits=metric.digits))
     if variant != FULL_MODEL and FULL_MODEL in results.variants:
         cell = captions.difference_cell(results.difference(variant, FULL_MODEL, "H", available))
         numbers[macro_name(variant, results, "DeltaH", available)] = cell.format(DIFFERENCE)

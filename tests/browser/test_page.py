@@ -12,6 +12,7 @@ from reports.page.page import Page, PageFigure, PageTable, Section
 from reports.writers import latex, markdown
 from tests.browser.conftest import PHONE, Browser
 from tests.browser.example_pages import SVG, TRACEBACK, cell, failed, frame, page, table
+from tests.reports.example_records import with_metric
 from tests.reports.example_tables import HOSTILE, hostile
 
 pytestmark = pytest.mark.browser
@@ -122,6 +123,16 @@ def test_details_of_a_cell(browser: Browser) -> None:
     browser.click("[data-step='1']")
     assert browser.one("#detail-title").text == "uniform on cub, seed 0"
     assert "versions.torch 2.13.0" in detail.text, "what is unfolded stays so"
+
+
+def test_further_metrics_are_in_the_list_and_the_details(browser: Browser, opened: Opened) -> None:
+    opened(page(with_metric(frame(), [0.126, None, *[0.5] * 6])))
+    assert browser.texts("#cells thead th")[-3:] == ["T1", "gap", "seconds"]
+    assert browser.texts("#cells tbody td:nth-child(10)")[:3] == ["0.13", "—", "0.50"]
+    browser.click("[data-cell='0']")
+    assert browser.texts("#detail .content > .scroll thead th")[-3:] == ["AUSUC", "gap", "margin"]
+    assert browser.texts("#detail .content > .scroll tbody td:nth-child(8)") == ["0.13"] * 3
+    assert browser.texts("#detail svg .label") == ["S", "U", "H", "T1"] * 2
 
 
 @pytest.mark.usefixtures("plain")

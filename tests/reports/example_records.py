@@ -32,6 +32,17 @@ def cell(
             **more}  # fmt: skip
 
 
+def with_metric(frame: pd.DataFrame, values: Sequence[float | None], **entry: Any) -> pd.DataFrame:
+    """The frame with the further metric `gap`, lower is better: `values` has one for each cell."""
+    described = {"name": "gap", "digits": 2, "higher_is_better": False} | entry
+    tests = [
+        [p | {"metrics": p.get("metrics", {}) | {described["name"]: value}} for p in curve]
+        for curve, value in zip(frame["test"], values, strict=True)
+    ]
+    earlier = frame["metrics"].iloc[0] if "metrics" in frame else []
+    return frame.assign(test=tests, metrics=[[*earlier, described]] * len(frame))
+
+
 def failed(variant: str, seed: int, **more: Any) -> dict[str, Any]:
     return cell(variant, seed, 0.0) | {"status": "failed", "validation": [], "test": []} | more
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dazle.datasets.published_counts import published_counts
-from dazle.training.metrics import Evaluation
+from dazle.training.evaluation import Evaluation
 
 Benchmark = Callable[..., Any]
 

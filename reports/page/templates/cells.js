@@ -1,8 +1,11 @@
 // The table of all cells, and the dialog with the details of one cell, from the JSON that is embedded in the page.
 "use strict";
 
-const { columns, cells, settings, environments, tracebacks } = JSON.parse(document.getElementById("data").textContent);
+const { columns, metrics, cells, settings, environments, tracebacks } = JSON.parse(document.getElementById("data").textContent);
 const MISSING = "—";
+// The values of a point. Digits after the point; an epoch is printed without rounding.
+const VALUES = ["epoch", ...metrics.map(({ name }) => name), "margin"];
+const DIGITS = { margin: 2, loss: 3, ...Object.fromEntries(metrics.map(({ name, digits }) => [name, digits])) };
 
 function format(value, digits = null) {
   if (value === null || value === "") return MISSING;
@@ -29,7 +32,7 @@ function pairs(title, facts) {
 }
 
 function valuesTable(curve) {
-  const keys = ["epoch", ...METRICS, "AUSUC", "margin", "loss"];
+  const keys = [...VALUES, "loss"];
   const head = element("tr", {}, ...keys.map((key) => element("th", { scope: "col" }, key)));
   const rows = curve.epoch.map((_, i) =>
     element("tr", {}, ...keys.map((key) => element("td", {}, format(curve[key][i], DIGITS[key])))));
@@ -40,12 +43,11 @@ function valuesTable(curve) {
 // The values that each protocol reports for the cell, from the test curve.
 function protocolTable(cell) {
   const test = cell.curves.at(-1);
-  const keys = ["epoch", ...METRICS, "AUSUC", "margin"];
-  const head = element("tr", {}, ...["protocol", ...keys].map((key) => element("th", { scope: "col" }, key)));
+  const head = element("tr", {}, ...["protocol", ...VALUES].map((key) => element("th", { scope: "col" }, key)));
   const rows = Object.entries(cell.reported).map(([name, epoch]) => {
     const point = test.epoch.indexOf(epoch);
     return element("tr", {}, element("th", { scope: "row" }, name),
-      ...keys.map((key) => element("td", {}, format(test[key][point], DIGITS[key]))));
+      ...VALUES.map((key) => element("td", {}, format(test[key][point], DIGITS[key]))));
   });
   return element("div", { class: "scroll" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));

@@ -1,9 +1,8 @@
 // The picture of one training's curves: S, U, H and T1 over epochs, and the epochs that the protocols report.
 "use strict";
 
-// Digits after the point; an epoch is printed without rounding.
-const DIGITS = { S: 1, U: 1, H: 1, T1: 1, AUSUC: 1, margin: 2, loss: 3 };
-const METRICS = ["S", "U", "H", "T1"];
+// The metrics that are drawn; others may not be in percent.
+const DRAWN = ["S", "U", "H", "T1"];
 const FRAME = { width: 460, height: 270, left: 34, right: 44, top: 46, bottom: 34 };
 const MARK_ROW = 13;
 
@@ -33,7 +32,7 @@ function axes(x, y, epochs, over) {
 }
 
 function series(curve, x, y) {
-  const present = METRICS.filter((metric) => curve[metric].some((value) => value !== null));
+  const present = DRAWN.filter((metric) => curve[metric].some((value) => value !== null));
   const ends = present.map((metric) => curve[metric].findLast((value) => value !== null));
   const heights = separateLabels(ends.map(y), 13, FRAME.height - FRAME.bottom);
   return present.flatMap((metric, index) => {
@@ -57,7 +56,7 @@ function curvePicture(curve, reported = {}) {
     svgElement("line", { x1: x(epoch), x2: x(epoch), y1: 6 + row * MARK_ROW, y2: height - bottom, class: "mark" }),
     svgElement("text", { x: x(epoch) - 4, y: 12 + row * MARK_ROW, "text-anchor": "end" }, `${name} ${epoch}`),
   ]);
-  const label = `${curve.name}: ${METRICS.join(", ")} in percent over ${last} ${curve.over}s`;
+  const label = `${curve.name}: ${DRAWN.join(", ")} in percent over ${last} ${curve.over}s`;
   const picture = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "curve" });
   picture.append(...axes(x, y, curve.epoch, curve.over), ...marks, ...series(curve, x, y));
   return picture;

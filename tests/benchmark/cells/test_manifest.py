@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from ablations.variants import VARIANTS
-from benchmark.cells.manifest import Manifest, make_manifest, merge, read_manifest, write_manifest
+from benchmark.cells.manifest import Manifest, MetricEntry, make_manifest, merge, read_manifest, write_manifest
 from benchmark.cells.outcome import StudySummary
 from benchmark.run.plan import RunOptions, plan
 from dazle.errors import InputError
 
+GAP = {"name": "gap", "digits": 1, "higher_is_better": False}
 STUDY = StudySummary(
     study="study", variant="dazle", tuned="dazle-tuned", dataset="cub", objective="H", folds=3, trials=4, pruned=0,
     failed=0, best_trial=1, best_value=60.0, default_value=None, seconds=1.0,
@@ -29,6 +30,10 @@ def manifest(*variants: str) -> Manifest:
         ({"datasets": []}, "cells name datasets that it does not describe: cub"),
         ({"conditions": {}}, "conditions lack base_seed"),
         ({"studies": [STUDY | {"best_trial": None}]}, "a study of a tuned row has no best trial"),
+        ({"metrics": [GAP, GAP]}, "it names a metric twice"),
+        ({"metrics": [GAP | {"name": "variant"}]}, "metrics.0.name is not valid: metric 'variant': another column"),
+        ({"metrics": [GAP | {"name": "<script>"}]}, "metrics.0.name is not valid"),
+        ({"metrics": [GAP | {"digits": 400}]}, "metrics.0.digits is not valid"),
         ("twice", "it names a cell twice"),
     ],
 )
@@ -62,6 +67,14 @@ def test_widening_keeps_the_order_of_the_suite_and_all_notes() -> None:
     wider = merge(manifest("dense-gated-uncalibrated"), manifest("dazle", "uniform"))
     assert [cell.variant for cell in wider.cells] == ["dazle", "uniform", "dense-gated-uncalibrated"]
     assert wider.notes == ["note of dense-gated-uncalibrated", "note of dazle"]
+
+
+def test_metrics_of_both_runs_stay_and_the_later_description_counts() -> None:
+    old, new = manifest("dazle"), manifest("dazle", "uniform")
+    assert old.metrics == []
+    old = old.model_copy(update={"metrics": [MetricEntry(**GAP), MetricEntry(**GAP | {"name": "other"})]})
+    new = new.model_copy(update={"metrics": [MetricEntry(**GAP | {"digits": 3})]})
+    assert [(metric.name, metric.digits) for metric in merge(old, new).metrics] == [("gap", 3), ("other", 1)]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "a\\b", "x\0", "x" * 65, "", ".", "..", "a\n"])

@@ -1,109 +1,111 @@
-"""The metrics against scikit-learn and against brute force over every margin, on random cases with ties."""
+"""The list of metrics: what can be added to it, what its values may be, and that reports print the same five."""
 
-import warnings
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
-from sklearn.metrics import balanced_accuracy_score
 
-from dazle.training.metrics import Evaluation, harmonic_mean
+from dazle.training import metrics
+from dazle.training.evaluation import Evaluation
+from dazle.training.metrics import FIELDS, METRICS, RESERVED, Metric, further_metrics, metric_values, register
+from reports.analysis.metrics import FIXED
+from reports.analysis.protocols import result_rows
+from reports.analysis.results import DatasetResults
+from reports.page.cells import cell_data
+from reports.tables.ablation import ablation_table
+from tests.browser.example_pages import frame as page_frame
+from tests.reports.example_records import ablation, cell
 
-# Sixteenths, odd: scores are quarters up to 3, so flips lie at multiples of 2/16 up to 3.
-MARGINS = range(-51, 52, 2)
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores in quarters (exact sums, frequent ties), labels that cover a seen and an unseen class, seen classes."""
-    seen_classes, unseen_classes = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    classes = seen_classes + unseen_classes
-    extra = draw(st.lists(st.integers(0, classes - 1), max_size=20))
-    labels = np.array([0, classes - 1, *extra])
-    quarters = npst.arrays(np.int64, (len(labels), classes), elements=st.integers(-12, 12))
-    return draw(quarters) / 4.0, labels, np.arange(classes) < seen_classes
+# Two images a class, as in the test of the curve.
+SCORES = np.array([[2.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])
+LABELS, SEEN = np.array([0, 0, 1, 1]), np.array([True, False])
 
 
-def brute_force(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, margin: float) -> tuple[float, float]:
-    """S and U by arg-max over all classes, as the definition says; seen classes come first, so they win ties."""
-    right = (scores + margin * np.where(seen, -1.0, 1.0)).argmax(axis=1) == labels
-    share = [100 * right[labels == label].mean() for label in np.unique(labels)]
-    seen_present = seen[np.unique(labels)]
-    return float(np.mean(np.array(share)[seen_present])), float(np.mean(np.array(share)[~seen_present]))
+@pytest.fixture(autouse=True)
+def own_list(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = list(METRICS)
+    yield
+    METRICS[:] = before
 
 
-def scikit_learn_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    with warnings.catch_warnings():
-        # It warns of predicted classes that have no images here.
-        warnings.simplefilter("ignore")
-        return 100 * balanced_accuracy_score(labels, predicted)
+def metric(name: str = "gap", compute: Callable = lambda evaluation, margin: 1.0, digits: int = 1) -> Metric:
+    return Metric(name, digits, True, compute)
 
 
-@given(cases(), st.integers(-24, 24))
-def test_accuracies_are_those_of_scikit_learn(case: tuple, eighths: int) -> None:
-    scores, labels, seen = case
-    evaluation, margin = Evaluation(*case), eighths / 8
-    point = evaluation.at(margin)
-    predicted = (scores + margin * np.where(seen, -1.0, 1.0)).argmax(axis=1)
-    unseen = ~seen[labels]
-    assert pytest.approx(scikit_learn_accuracy(labels[~unseen], predicted[~unseen])) == point.S
-    assert pytest.approx(scikit_learn_accuracy(labels[unseen], predicted[unseen])) == point.U
-    assert pytest.approx(harmonic_mean(point.S, point.U)) == point.H
-    restricted = np.where(seen, -np.inf, scores).argmax(axis=1)
-    assert pytest.approx(scikit_learn_accuracy(labels[unseen], restricted[unseen])) == evaluation.T1
-    size = np.bincount(labels, minlength=len(seen))
-    for kind, value in ((seen, point.S), (~seen, point.U)):
-        has = kind & (size > 0)
-        assert pytest.approx(100 * np.mean(point.correct[has] / size[has])) == value
+def test_the_five_are_those_of_the_evaluation() -> None:
+    evaluation = Evaluation(SCORES, LABELS, SEEN)
+    point = evaluation.at(0.4)
+    assert metric_values(evaluation, 0.4) == {"S": point.S, "U": point.U, "H": point.H, "T1": 100.0, "AUSUC": 50.0}
 
 
-@given(cases())
-def test_the_curve_is_every_margin_and_no_other(case: tuple) -> None:
-    """No margin gives a pair that the curve lacks, and its own margins give what it says."""
-    scores, labels, seen = case
-    pairs = {tuple(np.round(brute_force(scores, labels, seen, m / 16), 6)) for m in MARGINS}
-    S, U, margins = Evaluation(*case).curve
-    assert {tuple(np.round(pair, 6)) for pair in zip(S, U, strict=True)} == pairs
-    for s, u, margin in zip(S, U, margins, strict=True):
-        assert brute_force(scores, labels, seen, margin) == pytest.approx((s, u))
+def test_without_images_of_seen_classes_S_H_and_AUSUC_do_not_exist() -> None:
+    values = metric_values(Evaluation(SCORES[2:], LABELS[2:], SEEN), 0.4)
+    assert values == {"S": None, "U": 0.0, "H": None, "T1": 100.0, "AUSUC": None}
 
 
-@given(cases())
-def test_area_and_best_margin_by_brute_force(case: tuple) -> None:
-    scores, labels, seen = case
-    evaluation = Evaluation(*case)
-    points = [brute_force(scores, labels, seen, m / 16) for m in MARGINS]
-    S, U = np.array(points).T
-    assert pytest.approx(np.trapezoid(S, U) / 100) == evaluation.AUSUC
-    margin, H = evaluation.best
-    assert pytest.approx(max(harmonic_mean(S, U))) == H
-    assert pytest.approx(evaluation.at(margin).H) == H
+def test_a_registered_metric_has_a_value_for_each_margin() -> None:
+    register(metric("wrong", lambda evaluation, margin: (evaluation.predictions(margin) != evaluation.labels).sum()))
+    evaluation = Evaluation(SCORES, LABELS, SEEN)
+    assert [metric_values(evaluation, margin)["wrong"] for margin in (0.0, 0.75, 5.0)] == [2.0, 1.0, 2.0]
+    assert [entry.name for entry in further_metrics()] == ["wrong"]
+    register(metric("none", lambda evaluation, margin: None))
+    assert list(metric_values(evaluation, 0.0))[len(FIELDS) :] == ["wrong", "none"]
 
 
-@given(cases(), st.integers(2, 8))
-def test_the_sampled_curve_is_part_of_the_curve_with_both_ends(case, points):
-    evaluation = Evaluation(*case)
-    S, U, _ = evaluation.curve
-    sample = evaluation.sampled_curve(points)
-    rounded_curve = [(round(s, 2), round(u, 2)) for s, u in zip(S.tolist(), U.tolist(), strict=True)]
-    assert set(sample) <= set(rounded_curve) and len(sample) <= points
-    assert (sample[0], sample[-1]) == (rounded_curve[0], rounded_curve[-1])
-    assert [u for _, u in sample] == sorted(u for _, u in sample)
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda evaluation, margin: 1 / 0, "metric gap: ZeroDivisionError: division by zero"),
+        (lambda evaluation, margin: math.nan, "metric gap returned nan; return None for a value that does not exist"),
+        (lambda evaluation, margin: np.inf, "metric gap returned inf"),
+        (lambda evaluation, margin: "high", "metric gap: ValueError: could not convert string to float"),
+        (lambda evaluation, margin: [1.0], "metric gap: TypeError"),
+    ],
+)
+def test_a_metric_without_a_number_names_itself(compute: Callable, message: str) -> None:
+    register(metric(compute=compute))
+    with pytest.raises(RuntimeError, match=message):
+        metric_values(Evaluation(SCORES, LABELS, SEEN), 0.0)
 
 
-def test_a_known_case() -> None:
-    """Two images a class; the curve goes (S, U) = (100, 0), (50, 0), (50, 100), (0, 100)."""
-    scores = np.array([[2.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    evaluation = Evaluation(scores, np.array([0, 0, 1, 1]), np.array([True, False]))
-    S, U, _ = evaluation.curve
-    assert list(zip(S, U, strict=True)) == [(100, 0), (50, 0), (50, 100), (0, 100)]
-    assert (evaluation.AUSUC, evaluation.T1) == (50, 100)
-    assert evaluation.best == (0.75, pytest.approx(200 / 3))
-    assert evaluation.at(0).correct.tolist() == [2, 0]
+@pytest.mark.parametrize("name", ["", " gap", "gap ", "a\nb", "a,b", "=gap", "Δ", "a|b", "<b>", "x" * 33, "__proto__"])
+def test_names_that_cannot_be_a_column_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a name is at most 32 letters"):
+        register(metric(name))
 
 
-def test_scores_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(FloatingPointError, match="diverged"):
-        Evaluation(np.array([[np.nan, 0.0]]), np.array([0]), np.array([True, False]))
+@pytest.mark.parametrize("name", ["gap", "top-5 accuracy (%)", "S - U", "x" * 32, "per_image", "U@0.5"])
+def test_names_that_can_be_a_column(name: str) -> None:
+    register(metric(name))
+    with pytest.raises(ValueError, match="is registered already"):
+        register(metric(name.upper()))
+
+
+@pytest.mark.parametrize("digits", [-1, 10])
+def test_digits_out_of_range_are_refused(digits: int) -> None:
+    with pytest.raises(ValueError, match=f"{digits} digits; give 0 to 9"):
+        register(metric(digits=digits))
+
+
+def test_no_metric_takes_the_name_of_another_column() -> None:
+    records = ablation().assign(images_per_second=1000.0, peak_memory=2**28)
+    baseline = pd.DataFrame([cell("eszsl", 0, 50.0, method="eszsl", deterministic=True)])
+    tables = [ablation_table(DatasetResults(cells)) for cells in (records, pd.concat([records, baseline]))]
+    data = cell_data(page_frame(), "honest")
+    content = data["cells"][0]
+    others = {
+        *result_rows(records).columns, *(column.title for table in tables for column in table.columns),
+        *tables[0].constants, *(column["key"] for column in data["columns"]), *content, *content["curves"][0],
+    }  # fmt: skip
+    assert {name.lower() for name in others if metrics.NAME.fullmatch(name)} <= RESERVED
+    for name in ("H", "t1", "Seed", "images/s", "H oracle"):
+        with pytest.raises(ValueError, match="another column has this name"):
+            register(metric(name))
+
+
+def test_reports_print_the_five_as_the_list_has_them() -> None:
+    listed = [(entry.name, entry.digits, entry.higher_is_better) for entry in METRICS[: len(FIELDS)]]
+    assert [(entry.name, entry.digits, entry.higher_is_better) for entry in FIXED] == listed

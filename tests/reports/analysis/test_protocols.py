@@ -88,6 +88,16 @@ def test_select_keeps_the_columns_that_others_script_against():
     assert list(select(cells({}).iloc[:0], "last").columns) == expected
 
 
+def test_further_metrics_are_the_last_columns_of_the_results():
+    metrics = [{"name": "gap", "digits": 1, "higher_is_better": False}]
+    old = curve(7, 3)
+    new = [point | {"metrics": {"gap": 1.5, "not named": 2.0}} for point in old]
+    frame = cells({"test": new, "metrics": metrics}, {"seed": 1, "test": old, "metrics": metrics})
+    table = result_rows(frame)
+    assert list(table.columns)[:-1] == list(result_rows(cells({})).columns) and table.columns[-1] == "gap"
+    assert table[table.protocol == "last"].gap.tolist()[0] == 1.5 and table[table.seed == 1].gap.isna().all()
+
+
 def test_an_unknown_protocol_is_refused():
     with pytest.raises(ValueError, match="honest, last, oracle"):
         select(cells({}), "best")

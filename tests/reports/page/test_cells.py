@@ -7,6 +7,7 @@ import pytest
 
 from reports.page.cells import cell_data
 from tests.browser.example_pages import ENVIRONMENT, SETTINGS, TRACEBACK, cell, failed, frame, point
+from tests.reports.example_records import with_metric
 
 
 def test_what_cells_share_is_kept_once() -> None:
@@ -56,3 +57,13 @@ def test_folds_of_unequal_length_keep_their_own_points() -> None:
     drawn = cell_data(pd.DataFrame([one]), "honest")["cells"][0]["curves"]
     assert [curve["name"] for curve in drawn] == ["validation, fold 1", "validation, fold 2", "test"]
     assert [curve["epoch"] for curve in drawn[:2]] == [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0]]
+
+
+def test_further_metrics_are_columns_and_values_of_curves() -> None:
+    data = cell_data(with_metric(frame(), [0.126, None, *[0.5] * 5, 0.7]), "honest")
+    assert [column["key"] for column in data["columns"]][-3:] == ["T1", "gap", "seconds"]
+    assert data["columns"][-2] == {"key": "gap", "kind": "number", "digits": 2}
+    assert [metric["name"] for metric in data["metrics"]] == ["S", "U", "H", "T1", "AUSUC", "gap"]
+    assert [content["gap"] for content in data["cells"]] == [0.13, None, *[0.5] * 5, None]
+    validation, test = data["cells"][0]["curves"]
+    assert set(validation["gap"]) == {None} and set(test["gap"]) == {0.13}

@@ -8,7 +8,7 @@ from reports.analysis.statistics import paired_difference
 from reports.table import DASH, Column, Mark, Table, TableCell
 from reports.tables.ablation import ablation_table
 from reports.writers import markdown
-from tests.reports.example_records import REAL, UNIFORM, ablation, cell, failed, point, rows
+from tests.reports.example_records import REAL, UNIFORM, ablation, cell, failed, point, rows, with_metric
 
 
 def only(frame: pd.DataFrame, protocol: str = "honest") -> tuple[Table, dict[str, dict[str, str]]]:
@@ -213,3 +213,25 @@ def test_values_do_not_depend_on_points_that_are_not_chosen() -> None:
     frame = ablation()
     frame["test"] = [[curve[0], point(None, 1.0) | {"T1": 0.0}] for curve in frame["test"]]
     assert only(frame)[1]["dazle"]["H"] == "62.0 ± 2.0"
+
+
+def test_a_further_metric_stands_after_T1_and_its_best_is_the_smallest() -> None:
+    table, shown = only(with_metric(ablation(), [4.0, 5.0, 6.0, 1.0, 2.0, 3.001]))
+    assert [column.title for column in table.columns][3:8] == ["S", "U", "H", "T1", "gap"]
+    assert (shown["dazle"]["gap"], shown["uniform-calibrated"]["gap"]) == ("5.00 ± 1.00", "2.00 ± 1.00")
+    assert cell_of(table, "uniform-calibrated", "gap").marks == (Mark.BEST,)
+    assert cell_of(table, "dazle", "H").marks == (Mark.BEST,)
+    assert "Added metrics: gap (lower is better)" in table.caption
+    higher = only(with_metric(ablation(), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0], higher_is_better=True))[0]
+    assert cell_of(higher, "dazle", "gap").marks == (Mark.BEST,) and "lower is better" not in higher.caption
+
+
+def test_records_without_a_further_metric_show_a_dash_and_some_of_them_a_note() -> None:
+    frame = with_metric(ablation(), [4.0, 5.0, None, None, None, None])
+    table, shown = only(frame)
+    assert (shown["dazle"]["gap"], shown["uniform-calibrated"]["gap"]) == ("4.50 ± 0.71", DASH)
+    assert cell_of(table, "dazle", "gap").notes == ("gap of 2 of the 3 seeds: the others have no value of it",)
+    assert not cell_of(table, "uniform-calibrated", "gap").notes
+    old = ablation()
+    assert only(old.assign(metrics=frame["metrics"]))[1]["dazle"]["gap"] == DASH
+    assert "Added metrics" not in only(old)[0].caption

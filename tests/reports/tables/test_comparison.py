@@ -6,7 +6,7 @@ import pytest
 from reports.table import DASH, Table
 from reports.tables.comparison import compare_runs
 from reports.writers import markdown
-from tests.reports.example_records import REAL, ablation, failed, rows
+from tests.reports.example_records import REAL, ablation, failed, rows, with_metric
 
 
 def run(values=(60.0, 62.0, 64.0), settings=None, environment=None, **more) -> pd.DataFrame:
@@ -103,3 +103,12 @@ def test_sources_are_never_compared() -> None:
 def test_ablation_records_without_identity_have_no_pairs_of_settings() -> None:
     frame = ablation().assign(identity=None, environment=None)
     assert compare_runs(frame, frame)[-1].rows == ()
+
+
+def test_a_further_metric_is_compared_if_both_runs_have_it() -> None:
+    gaps = [1.0, 2.0, 3.0, 1.0, 1.0, 1.0]
+    a, b = with_metric(run(), gaps), with_metric(run(), [gap + 0.25 for gap in gaps])
+    table = compare_runs(a, b)[0]
+    assert shown(table, "dazle")["B - A Δgap"] == "+0.25" and "points (S, U, H, T1)" in table.caption
+    table = compare_runs(a, run())[0]
+    assert "B - A Δgap" not in shown(table, "dazle") and "(S, U, H, T1)" not in table.caption

@@ -9,7 +9,7 @@ from reports.analysis.results import DatasetResults
 from reports.table import DASH
 from reports.tables.number_macros import number_macros
 from reports.writers import latex
-from tests.reports.example_records import REAL, ablation, failed, rows
+from tests.reports.example_records import REAL, ablation, failed, rows, with_metric
 from tests.reports.example_tables import HOSTILE
 
 
@@ -54,3 +54,11 @@ def test_hostile_names_make_macros_of_letters(name: str) -> None:
     macros = numbers(pd.DataFrame(rows(name, [50.0], **REAL | {"dataset": name})))
     assert all(re.fullmatch("[A-Za-z]+", macro) for macro in macros)
     assert latex.macros(macros).count("\\newcommand") == len(macros) == 9
+
+
+def test_further_metrics_have_names_too_and_similar_ones_stay_apart() -> None:
+    frame = with_metric(ablation(**REAL), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0])
+    macros = numbers(with_metric(frame, [7.0] * 6, name="GAP", digits=0))
+    assert (macros["dazleCubGaphonest"], macros["dazleCubGAPhonest"]) == ("5.00", "7")
+    macros = numbers(with_metric(frame, [7.0] * 6, name="gap_"))
+    assert (macros["dazleCubGaphonest"], macros["dazleCubGaphonestA"]) == ("5.00", "7.00")
