@@ -26,7 +26,7 @@ def search_space(settings: MethodSettings, fixed: Collection[str]) -> Space:
     }
     if not space:
         raise InputError(
-            "nothing is left to tune: the method has no setting with a range, or the variant or --set changes each of them"
+            "nothing is left to tune: each setting with a range is changed by the variant or by --set, or there is none"
         )
     return space
 

@@ -135,7 +135,7 @@ class Evaluations:
             other = nearest(curve, common["fraction"]).get("candidate")
             if other != common["candidate"]:
                 raise ValueError(
-                    f"candidate {common['candidate']} at fraction {common['fraction']:g}, where validation has {other}: "
+                    f"candidate {common['candidate']} at fraction {common['fraction']:g}, in validation it is {other}: "
                     "a method has the same candidates in the same order in every phase"
                 )
 

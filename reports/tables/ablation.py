@@ -13,7 +13,6 @@ from reports.analysis.protocols import PROTOCOLS
 from reports.analysis.results import FULL_MODEL, DatasetResults
 from reports.analysis.statistics import (
     LEVEL,
-    ROUNDING,
     holm,
     paired_difference,
     rank_note,
@@ -76,8 +75,8 @@ def best_marks(
 
     Only rows with as many seeds as the fullest row are compared, since means over other seeds are means over other
     splits. The best mean is BEST; TIED are the rows that are not significantly different from it (paired t test with
-    Holm over the rows, 5 %), and those that are equal to it in every seed. With one seed there is no test and no row is
-    TIED; nor is there one between a `deterministic` row, which has no spread over seeds, and another.
+    Holm over the rows, 5 %), and those that no test can tell from it, since all differences are equal. With one seed
+    there is no test and no row is TIED; nor is there one between a `deterministic` row, which has no spread over seeds, and another.
     """
     seeds = {row: int(series.notna().sum()) for row, series in values.items()}
     most = max(seeds.values(), default=0)
@@ -92,8 +91,7 @@ def best_marks(
     p_values = holm([difference.p for difference in differences])
     marks: dict[str, tuple[Mark, ...]] = dict.fromkeys(values, ()) | {best: (Mark.BEST,)}
     for row, difference, p in zip(others, differences, p_values, strict=True):
-        equal = difference.without_spread and abs(difference.mean or 0.0) < ROUNDING
-        if equal or (p is not None and p >= LEVEL):
+        if difference.without_spread or (p is not None and p >= LEVEL):
             marks[row] = (Mark.TIED,)
     return marks
 

@@ -121,7 +121,7 @@ class Unnamed:
 def test_a_class_that_is_no_method_is_refused_by_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = MethodEntry("mine", f"{__name__}:Unnamed", "none", "pooled")
     monkeypatch.setitem(METHODS, "mine", entry)
-    with pytest.raises(InputError, match="method mine .* lacks reads, deterministic, revision, Settings, fit, scorer"):
+    with pytest.raises(InputError, match=r"method mine .* lacks reads, deterministic, revision, Settings, fit, scorer"):
         load_method("mine")
     entry = MethodEntry("mine", "ablations.baselines.eszsl:Eszsl", "none", "pooled")
     monkeypatch.setitem(METHODS, "mine", entry)
