@@ -76,7 +76,8 @@ def best_marks(
     Only rows with as many seeds as the fullest row are compared, since means over other seeds are means over other
     splits. The best mean is BEST; TIED are the rows that are not significantly different from it (paired t test with
     Holm over the rows, 5 %), and those that no test can tell from it, since all differences are equal. With one seed
-    there is no test and no row is TIED; nor is there one between a `deterministic` row, which has no spread over seeds, and another.
+    there is no test and no row is TIED; nor is there one between another row and a `deterministic` one, which has no
+    spread over seeds.
     """
     seeds = {row: int(series.notna().sum()) for row, series in values.items()}
     most = max(seeds.values(), default=0)
