@@ -156,7 +156,9 @@ class DatasetResults:
         return str(status), error if isinstance(error, str) else ""
 
     def axis(self, variant: str) -> str:
-        """The axis that a variant belongs to; empty for the full model and for rows that change several."""
+        """The axis of a variant, `baselines` for other methods; empty for the full model and rows that change several."""
+        if self.method(variant) != FULL_MODEL:
+            return "baselines"
         value = self._first_cell(variant)["axis"]
         return "" if pd.isna(value) else str(value)
 

@@ -104,8 +104,6 @@ def _names(results: DatasetResults) -> Columns:
 
 def _axis(results: DatasetResults, variant: str) -> str:
     """Never empty: an empty cell below another row would read as the same axis."""
-    if results.method(variant) != FULL_MODEL:
-        return "baselines"
     return results.axis(variant) or ("full model" if variant == FULL_MODEL else "several")
 
 
