@@ -156,7 +156,7 @@ class DatasetResults:
         return str(status), error if isinstance(error, str) else ""
 
     def axis(self, variant: str) -> str:
-        """The axis of a variant, `baselines` for other methods; empty for the full model and rows that change several."""
+        """The axis of a variant, `baselines` for other methods; empty for the full model and for several changes."""
         if self.method(variant) != FULL_MODEL:
             return "baselines"
         value = self._first_cell(variant)["axis"]
