@@ -9,6 +9,7 @@ from ablations.methods import METHODS
 from ablations.suites import SUITES
 from ablations.variants import VARIANTS
 from benchmark.cells.options import Include, Option
+from dazle.config import DATASETS
 
 
 def list_names(
@@ -55,10 +56,12 @@ def suites() -> list[str]:
 def datasets() -> list[str]:
     """One line for each dataset: the simulated ones, then the prepared ones."""
     from benchmark.cells.datasets import data_folder, prepared_files
-    from dazle.datasets.simulated import SHAPES
+    from dazle.datasets.spec import names
 
     folder = data_folder(None)
-    places = dict.fromkeys(SHAPES, "simulated, made on the fly")
+    places = dict.fromkeys(DATASETS, "simulated, made on the fly")
+    # `own` is the preset of a user's own data, not a dataset.
+    places |= {name: f"python -m benchmark data prepare {name}" for name in names() if name not in (*DATASETS, "own")}
     for path in prepared_files(folder):
         prepared = f"{_source(path)}, prepared in {folder}"
         places[path.stem] = f"{prepared}; or {places[path.stem]}" if path.stem in places else prepared

@@ -34,7 +34,9 @@ def search_space(settings: MethodSettings, fixed: Collection[str]) -> Space:
 def _absolute(limits: Range, value: float) -> Range:
     """The range around the row's own value, which it holds."""
     factor = value if limits.relative else 1
-    return replace(limits, low=min(limits.low * factor, value), high=max(limits.high * factor, value), relative=False)
+    low, high = min(limits.low * factor, value), max(limits.high * factor, value)
+    # A logarithmic range cannot hold a value of 0.
+    return replace(limits, low=low, high=high, log=limits.log and low > 0, relative=False)
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:

@@ -40,7 +40,10 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         ((*RUN, "--set", "=3"), "--set '=3' is not KEY=VALUE"),
         ((*RUN, "--set", "loss=3"), "setting 'loss' is a group; its settings are loss.class_loss, loss.ce_classes"),
         ((*RUN, "--timeout", "abc"), "--timeout 'abc' is not a number"),
-        (("list", "--data", "x"), "unknown option '--data'; there is only --help (see python -m benchmark list --help"),
+        (
+            ("list", "--data", "x"),
+            "unknown option '--data'; there are --include, --help (see python -m benchmark list --help",
+        ),
         ((*RUN, "--tuned", "nowhere"), "--tuned nowhere is no folder; give the output folder of `tune`"),
         ((*RUN, "--set", "training.epoch=3"), "unknown setting 'training.epoch'; the nearest is 'training.epochs'"),
         (
@@ -88,7 +91,7 @@ RUN = ("run", "--suite", "smoke", "--source", "simulated")
         (("attention", ".", "--dataset", "cub", "--image", "1", "--top", "0"), "--top '0' is less than 1"),
         (("throughput", "--shapes", "CUBS"), "unknown shape 'CUBS'; the nearest is 'cub'"),
         (("data", "simulate", "--full"), "simulate --full: name one of cub, sun, awa2, deepfashion"),
-        (("data", "simulate", "cubs"), "NAME 'cubs' is not one of cub, sun, awa2, deepfashion"),
+        (("data", "simulate", "cubs"), "unknown simulated dataset 'cubs'; the nearest is 'cub'"),
         (("list", "models"), "WHAT 'models' is not one of variants, methods, suites, datasets, backbones"),
     ],
     ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, tuple) else "",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ablations.methods import load_method
 from ablations.variants import VARIANTS
 from benchmark.tuning.space import search_space
 from dazle.config import DATASETS, Settings
@@ -60,3 +61,10 @@ def test_a_learning_rate_is_looked_for_around_the_datasets_own() -> None:
     own = cell().settings.training.learning_rate
     limits = spec().space["training.learning_rate"]
     assert (limits.low, limits.high, limits.log) == (pytest.approx(own / 10), pytest.approx(own * 10), True)
+
+
+def test_a_logarithmic_range_with_a_value_of_0_becomes_linear() -> None:
+    settings = load_method("cn-zsl").Settings.preset("cub").changed({"training.weight_decay": 0.0})
+    limits = search_space(settings, ())["training.weight_decay"]
+    assert (limits.low, limits.log) == (0.0, False)
+    assert not search_space(settings, ())["training.learning_rate"].low == 0.0
