@@ -33,8 +33,8 @@ OTHER: dict[str, Any] = {
     "check": Path("accepted.json"),
     "rows": "present",
 }
-# They need features or studies on the disk.
-NEED_FILES = {"source", "data", "tuned"}
+# They need features, studies or code on the disk.
+NEED_FILES = {"source", "data", "tuned", "include"}
 
 
 def test_every_option_of_a_run_is_in_one_of_the_two_lists() -> None:

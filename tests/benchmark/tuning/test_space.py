@@ -44,7 +44,7 @@ def test_nothing_left_to_tune_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [name for name, variant in VARIANTS.items() if variant.method == "dazle"])
 def test_the_rows_own_setting_is_in_every_range_and_both_ends_are_valid(variant: str, name: str) -> None:
     changes = VARIANTS[variant].changes
     for settings in (Settings.preset(name).changed(changes), cell("dazle", name).settings.changed(changes)):
@@ -67,4 +67,4 @@ def test_a_logarithmic_range_with_a_value_of_0_becomes_linear() -> None:
     settings = load_method("cn-zsl").Settings.preset("cub").changed({"training.weight_decay": 0.0})
     limits = search_space(settings, ())["training.weight_decay"]
     assert (limits.low, limits.log) == (0.0, False)
-    assert not search_space(settings, ())["training.learning_rate"].low == 0.0
+    assert search_space(settings, ())["training.learning_rate"].log
