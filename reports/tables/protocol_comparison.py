@@ -39,8 +39,10 @@ def protocol_table(results: DatasetResults) -> Table:
         "Epoch: the mean of the chosen ones, of a closed form the chosen regulariser."
     )
     constants = {"dataset": results.name, "source": results.source}
-    notes = ("oracle - honest, oracle - last: never below zero by construction, so without interval and test",)
-    return Table(slug("protocols", results.name), caption, COLUMNS, tuple(rows), notes, constants)
+    notes = ["oracle - honest, oracle - last: never below zero by construction, so without interval and test"]
+    if any(map(results.has_candidates, results.variants)):
+        notes.append("a closed form has no last epoch")
+    return Table(slug("protocols", results.name), caption, COLUMNS, tuple(rows), tuple(notes), constants)
 
 
 def oracle_gain(results: DatasetResults) -> TableCell:
@@ -54,9 +56,16 @@ def _cells(results: DatasetResults, variant: str) -> tuple[TableCell, ...]:
     h = {protocol: results.values(variant, "H", protocol) for protocol in PROTOCOLS}
     reason = captions.missing_reason(results, variant, "oracle")
     name = TableCell(text=variant, notes=(reason,) if reason else ())
-    means = (captions.mean_cell(results, variant, "H", protocol) for protocol in PROTOCOLS)
+    means = (_mean(results, variant, protocol) for protocol in PROTOCOLS)
     epochs = (_epoch(results, variant, protocol) for protocol in ("honest", "oracle"))
     return (name, *means, _gain(h["oracle"], h["honest"]), _gain(h["oracle"], h["last"]), *epochs)
+
+
+def _mean(results: DatasetResults, variant: str, protocol: str) -> TableCell:
+    """A dash for the last epoch of a closed form, which a note of the table explains."""
+    if protocol == "last" and results.has_candidates(variant):
+        return TableCell()
+    return captions.mean_cell(results, variant, "H", protocol)
 
 
 def _epoch(results: DatasetResults, variant: str, protocol: str) -> TableCell:
