@@ -23,7 +23,7 @@ from benchmark.cells.manifest import (
     read_manifest,
     write_manifest,
 )
-from benchmark.cells.matrix import Cell
+from benchmark.cells.matrix import Cell, identity_hash
 from benchmark.cells.records import Point, Record, read_record
 from dazle.errors import InputError
 from dazle.files import remove_unfinished
@@ -105,8 +105,8 @@ class OutputFolder:
             _check_records(path, cells)
             with manifest_lock(path):
                 if manifest_path(path).exists():
-                    old, states = check_continues(path, manifest, cells)
-                    manifest = merge(old, manifest)
+                    old, states, edited = check_continues(path, manifest, cells)
+                    manifest = merge(old, manifest, edited)
                 remove_unfinished(manifest_path(path))
                 write_manifest(path, manifest)
         except Timeout as error:
@@ -161,13 +161,17 @@ class OutputFolder:
         return self._frame
 
 
-def check_continues(path: Path, manifest: Manifest, cells: Sequence[Cell]) -> tuple[Manifest, dict[str, CellState]]:
-    """The manifest in the folder and the states of its cells; InputError if a run of `cells` cannot continue it."""
+def check_continues(
+    path: Path, manifest: Manifest, cells: Sequence[Cell]
+) -> tuple[Manifest, dict[str, CellState], set[str]]:
+    """The manifest in the folder, the states of its cells, and the methods whose included code was edited since.
+
+    Raises InputError if a run of `cells` cannot continue it.
+    """
     old = read_manifest(path)
     check_conditions(path, old, manifest)
     states = read_states(path, (cell.id for cell in old.cells))
-    _check_settings(path, old, states, cells)
-    return old, states
+    return old, states, _check_settings(path, old, states, cells)
 
 
 def _check_records(path: Path, cells: Sequence[Cell]) -> None:
@@ -180,10 +184,11 @@ def _check_records(path: Path, cells: Sequence[Cell]) -> None:
             raise InputError(f"{record} is a folder, not a file; move it away, or choose another --out")
 
 
-def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellState], cells: Sequence[Cell]) -> None:
-    """InputError if a cell of the manifest has other settings or semantics now: its row would stand for both.
+def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellState], cells: Sequence[Cell]) -> set[str]:
+    """The methods whose code alone differs from that of the manifest's cells: these are trained again.
 
-    The line names the setting if one of these cells has a record, which holds the settings of then.
+    Raises InputError if a cell of the manifest has other settings or semantics now: its row would stand for both. The
+    line names the setting if one of these cells has a record, which holds the settings of then.
     """
     # Also of rows that this run does not have: a table never mixes two meanings of a record.
     meanings = {cell.variant.method: (cell.identity["identity"], cell.identity["revision"]) for cell in cells}
@@ -195,7 +200,10 @@ def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellSta
                 "cannot continue; choose another --out"
             )
     old_ids = {entry.place: entry.id for entry in manifest.cells}
-    changed = [cell for cell in cells if old_ids.get(cell.place, cell.id) != cell.id]
+    differ = [cell for cell in cells if old_ids.get(cell.place, cell.id) != cell.id]
+    # An id is the hash of an identity, so with the old code in it the id tells whether anything else differs.
+    codes = {state.record.method: state.record.identity.get("code") for state in states.values() if state.record}
+    changed = [cell for cell in differ if _id_with(cell, codes.get(cell.variant.method)) != old_ids[cell.place]]
     for cell in changed:
         record = states[old_ids[cell.place]].record
         difference = _first_difference(record.identity, cell.identity) if record is not None else None
@@ -210,6 +218,12 @@ def _check_settings(path: Path, manifest: Manifest, states: Mapping[str, CellSta
             f"{path} holds {changed[0].variant.name} on {changed[0].dataset.name} with other settings or semantics "
             "than this run; choose another --out"
         )
+    return {cell.variant.method for cell in differ}
+
+
+def _id_with(cell: Cell, code: str | None) -> str:
+    """The id of the cell if the code of its method were this one."""
+    return identity_hash({**cell.identity, "code": code}) if "code" in cell.identity else cell.id
 
 
 def _first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

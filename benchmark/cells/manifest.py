@@ -3,7 +3,7 @@
 It is written before the first cell, so that a missing cell differs from one that was never planned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,13 +207,15 @@ def check_conditions(out: Path, old: Manifest, new: Manifest) -> None:
         raise InputError(f"{out} holds a run with {name} = {before}, this one has {now}; choose another --out")
 
 
-def merge(old: Manifest, new: Manifest) -> Manifest:
+def merge(old: Manifest, new: Manifest, edited: Collection[str] = ()) -> Manifest:
     """The manifest of a run that continues or widens another one: old cells stay, new ones join in table order.
 
-    The caller has checked that both have equal conditions, and that their common cells have equal settings.
+    The caller has checked that both have equal conditions, and that their common cells have equal settings. Old cells
+    of the `edited` methods go: a row never has cells of two codes.
     """
     new_ids = {cell.id for cell in new.cells}
-    cells = [*(cell for cell in old.cells if cell.id not in new_ids), *new.cells]
+    old_cells = (cell for cell in old.cells if cell.id not in new_ids and cell.method not in edited)
+    cells = [*old_cells, *new.cells]
     datasets = {data.name: data for data in [*old.datasets, *new.datasets]}
     rows = list(dict.fromkeys([*find(new.suite).variants, *(cell.variant for cell in cells)]))
     names = list(datasets)

@@ -1,5 +1,6 @@
 """Rows and methods from outside the package: the example of the docs, errors in one line, and the hash of the code."""
 
+import json
 import re
 import subprocess
 import sys
@@ -35,10 +36,16 @@ def test_the_example_of_the_page_runs_and_is_as_short_as_the_page_says(tmp_path:
     ended = run(tmp_path, "--include", str(file), "--set", "training.epochs=1")
     assert ended.returncode == 0, ended.stderr
     assert "3 of 3 cells done" in ended.stdout
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out" / "cells").iterdir()}
     file.write_text(example().replace("300.0)", "400.0)"))
-    refused = run(tmp_path, "--include", str(file), "--set", "training.epochs=1")
-    assert refused.returncode == 2
-    assert re.search("holds class-means on cub with code = .*, this run has .*; choose another --out", refused.stderr)
+    again = run(tmp_path, "--include", str(file), "--set", "training.epochs=1")
+    assert again.returncode == 0, again.stderr
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out" / "cells").iterdir()}
+    cells = {entry["id"]: entry for entry in json.loads((tmp_path / "out" / "manifest.json").read_text())["cells"]}
+    trained = [cells[Path(name).stem]["variant"] for name in after if name not in before]
+    assert sorted(trained) == ["class-means", "class-means-margin"]
+    assert all(after[name] == content for name, content in before.items())
+    assert sorted(entry["variant"] for entry in cells.values()) == ["class-means", "class-means-margin", "dazle"]
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def test_a_closed_form_has_its_regulariser_in_place_of_an_epoch_and_one_note_on_
     frame = pd.DataFrame(rows("dazle", [60.0, 62.0]) + rows("eszsl", [50.0], method="eszsl", deterministic=True))
     for cell in frame[frame["variant"] == "eszsl"].itertuples():
         for curve in [*cell.validation, cell.test]:
-            for point in curve:
-                point |= {"epoch": None, "candidate": {"a": 1.0, "g": -2.0}}
+            for values in curve:
+                values |= {"epoch": None, "candidate": {"a": 1.0, "g": -2.0}}
     table = protocol_table(DatasetResults(frame.assign(deterministic=frame["variant"] == "eszsl")))
     shown = next(row for row in table.rows if row.key == "eszsl").cells
     assert shown[-1].text == "a=1 g=-2"
