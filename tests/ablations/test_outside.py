@@ -1,6 +1,7 @@
 """Rows and methods from outside the package: the example of the docs, errors in one line, and the hash of the code."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -93,3 +94,38 @@ def test_a_worker_refuses_a_file_that_changed_since_the_run_began(tmp_path: Path
     path.write_text("VALUE = 2\n")
     with pytest.raises(InputError, match=r"constant\.py changed during the run; start it again"):
         include_again(included)
+
+
+def install(site: Path, content: str) -> dict[str, str]:
+    """A package with the entry point `tiny_rows`, as pip leaves it in `site`; the environment that finds it."""
+    (site / "tiny_rows-1.0.dist-info").mkdir(parents=True)
+    (site / "tiny_rows.py").write_text(content)
+    (site / "tiny_rows-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-rows\nVersion: 1.0\n")
+    (site / "tiny_rows-1.0.dist-info" / "entry_points.txt").write_text("[dazle_benchmark]\nrows = tiny_rows\n")
+    (site / "tiny_rows-1.0.dist-info" / "RECORD").write_text("tiny_rows.py,sha256=x,1\n")
+    return os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[2]}"}
+
+
+def command(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark", *words],
+        capture_output=True, text=True, check=False, cwd=folder, env=environment,
+    )  # fmt: skip
+
+
+def test_the_entry_point_of_an_installed_package_registers_its_rows_in_the_workers_too(tmp_path: Path) -> None:
+    environment = install(tmp_path / "site", example())
+    (tmp_path / "empty").mkdir()
+    run = ("run", "--suite", "mine", "--datasets", "cub", "--source", "simulated", "--seeds", "1", "--out", "out")
+    ended = command(tmp_path / "empty", environment, *run, "--variants", "class-means", "--workers", "1")
+    assert ended.returncode == 0, ended.stderr
+    [record] = (tmp_path / "empty" / "out" / "cells").glob("*.json")
+    assert json.loads(record.read_text())["identity"]["code"].startswith("tiny-rows 1.0 ")
+
+
+def test_an_entry_point_that_raises_is_one_line_that_names_the_package(tmp_path: Path) -> None:
+    ended = command(tmp_path, install(tmp_path / "site", "raise ValueError('no')\n"), "list", "methods")
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "error: entry point rows (tiny_rows) of the package tiny-rows: ValueError: no; mend or uninstall it\n"
+    )
