@@ -154,7 +154,10 @@ class TransZeroModel(nn.Module):
         dtype = regions.dtype
         V = functional.normalize(self.V, dim=1) if self.renormalise else self.V
         memory = self.encoder(linear(self.map_regions, regions, dtype), dtype)
-        out, alpha = self.decoder(self.map_attributes(V), memory, dtype)
+        # Not by a call of the module: torch cannot count the operations of one that is given a parameter in inference mode.
+        out, alpha = self.decoder(
+            functional.linear(V, self.map_attributes.weight, self.map_attributes.bias), memory, dtype
+        )
         evidence = (out * (V @ self.W_e)).sum(dim=2)
         return Output(evidence @ self.class_attributes.T, evidence, alpha)
 

@@ -85,10 +85,10 @@ class MatFile:
 def _read_in_process(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Raises BrokenProcessPool if the file crashes two readers: the first may have died before it."""
     try:
-        return _reader().submit(_read, path, names).result()
+        return _reader().submit(_read, path.absolute(), names).result()
     except BrokenProcessPool:
         _reader.cache_clear()
-        return _reader().submit(_read, path, names).result()
+        return _reader().submit(_read, path.absolute(), names).result()
 
 
 @cache
