@@ -154,7 +154,7 @@ class TransZeroModel(nn.Module):
         dtype = regions.dtype
         V = functional.normalize(self.V, dim=1) if self.renormalise else self.V
         memory = self.encoder(linear(self.map_regions, regions, dtype), dtype)
-        # Not by a call of the module: torch cannot count the operations of one that is given a parameter in inference mode.
+        # Not by a call of the module: torch counts no operations of one that is given a parameter in inference mode.
         out, alpha = self.decoder(
             functional.linear(V, self.map_attributes.weight, self.map_attributes.bias), memory, dtype
         )
