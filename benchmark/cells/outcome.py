@@ -110,6 +110,11 @@ def outcome_folder(out: Path, variant: str, dataset: str) -> Path:
     return out / "studies" / dataset / variant
 
 
+def outcome_path(out: Path, variant: str, dataset: str) -> Path:
+    """The path of a study's outcome in the --out of `tune`."""
+    return outcome_folder(out, variant, dataset) / "study.json"
+
+
 def figure_folder(out: Path, variant: str, dataset: str) -> Path:
     """The folder of a study's figures in the output folder of a run with tuned rows."""
     return out / "figures" / "tuning" / dataset / variant
@@ -118,7 +123,7 @@ def figure_folder(out: Path, variant: str, dataset: str) -> Path:
 def write_outcome(out: Path, outcome: Outcome) -> Path:
     """Atomic; returns the study's folder."""
     folder = outcome_folder(out, outcome.variant, outcome.dataset)
-    write_atomic(folder / "study.json", outcome.model_dump_json(indent=1))
+    write_atomic(outcome_path(out, outcome.variant, outcome.dataset), outcome.model_dump_json(indent=1))
     return folder
 
 

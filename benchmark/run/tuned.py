@@ -10,7 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.cells.matrix import Cell, Conditions, Origin, expand
-from benchmark.cells.outcome import Outcome, StudySummary, figure_folder, outcome_folder, read_outcome, tuned_name
+from benchmark.cells.outcome import (
+    Outcome,
+    StudySummary,
+    figure_folder,
+    outcome_folder,
+    outcome_path,
+    read_outcome,
+    tuned_name,
+)
 from dazle.errors import InputError
 
 AXIS = "tuned"
@@ -82,7 +90,7 @@ def _setting(outcome: Outcome, key: str) -> str:
 
 def _read(folder: Path, cell: Cell) -> Outcome:
     variant, data = cell.variant.name, cell.dataset
-    path = outcome_folder(folder, variant, data.name) / "study.json"
+    path = outcome_path(folder, variant, data.name)
     if not path.is_file():
         raise InputError(
             f"--tuned {folder}: no study of {variant} on {data.name} there; make it with `python -m benchmark tune "

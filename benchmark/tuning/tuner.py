@@ -13,8 +13,9 @@ from optuna import Study
 from ablations import outside, variants
 from benchmark.cells.datasets import data_folder, resolve
 from benchmark.cells.exit_codes import COMPLETE, INCOMPLETE
+from benchmark.cells.manifest import manifest_path
 from benchmark.cells.matrix import Conditions, Dataset, expand, rows_without_semantics
-from benchmark.cells.outcome import Outcome, write_outcome
+from benchmark.cells.outcome import Outcome, outcome_path, read_outcome, write_outcome
 from benchmark.machine import available_memory, choose_device, default_workers
 from benchmark.run.jobs import Jobs
 from benchmark.run.plan import FEATURE_MEMORY
@@ -76,10 +77,13 @@ def tune(options: TuneOptions) -> int:
     from benchmark.reporting.tuning import write_studies_report
 
     tune_plan = plan(options)
+    if manifest_path(tune_plan.out).exists():
+        raise InputError(f"--out {tune_plan.out} is the output folder of a run; choose another one for tuning")
     storage = open_storage(options.storage, tune_plan.out)
     # All of them before the first trial: a study that cannot be continued is refused at once, not after hours.
     studies = [(spec, open_study(spec, storage)) for spec in tune_plan.specs]
     for spec, study in studies:
+        _check_storage(spec, study, tune_plan.out)
         Owner(study, spec.title).check_free()
     for note in tune_plan.notes:
         print(note)
@@ -88,6 +92,21 @@ def tune(options: TuneOptions) -> int:
         outcomes.append(_run_study(spec, study, options, tune_plan))
         write_studies_report(tune_plan.out, outcomes)
     return _conclude(outcomes, options.trials, tune_plan.out)
+
+
+def _check_storage(spec: Spec, study: Study, out: Path) -> None:
+    """Raises InputError if the folder has trials of this study that its storage does not have."""
+    path = outcome_path(out, spec.cell.variant.name, spec.cell.dataset.name)
+    try:
+        before = read_outcome(path).budget if path.exists() else 0
+    except InputError:  # damaged: this command writes it again
+        return
+    now = len(finished(study.get_trials(deepcopy=False)))
+    if before > now:
+        raise InputError(
+            f"{path} has {before} trials of the study of {spec.title}, its storage has {now}: it was made with another "
+            "--storage; give that one, or choose another --out"
+        )
 
 
 def _run_study(spec: Spec, study: Study, options: TuneOptions, tune_plan: TunePlan) -> Outcome:

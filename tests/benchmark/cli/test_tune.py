@@ -399,3 +399,23 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < until, "timed out"
         time.sleep(0.02)
+
+
+def test_a_study_is_not_begun_anew_beside_its_outcome_of_another_storage(tmp_path: Path) -> None:
+    out, storage = tmp_path / "out", ("--storage", f"sqlite:///{tmp_path / 'studies.db'}")
+    tune = ("tune", "--variant", "dazle", "--dataset", "cub", *QUICK, "--folds", "1", "--workers", "1", "--out", out)
+    with in_this_process(), without_figures():
+        assert benchmark(*tune, "--trials", "1", *storage).returncode == 0
+        refused = benchmark(*tune, "--trials", "1")
+        assert benchmark(*tune, "--trials", "1", *storage).returncode == 0
+    assert refused.returncode == 2
+    assert "has 1 trials of the study of dazle on cub, its storage has 0: it was made with another --storage" in (
+        refused.stderr
+    )
+
+
+def test_a_folder_of_a_run_takes_no_studies(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    refused = benchmark("tune", "--variant", "dazle", "--dataset", "cub", *QUICK, "--trials", "1", "--out", tmp_path)
+    assert refused.returncode == 2
+    assert "is the output folder of a run; choose another one for tuning" in refused.stderr
