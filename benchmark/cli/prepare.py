@@ -1,13 +1,13 @@
 """The command `data prepare`: from the original archives of a dataset to a feature file."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from benchmark.cells.options import POSITIVE, Data, Option, read_grid
+from benchmark.cells.options import POSITIVE, CommandOptions, Data, Option, read_grid
 from benchmark.cli.data import (
     AllowMissing,
     Combine,
@@ -29,9 +29,16 @@ if TYPE_CHECKING:
     from dazle.datasets.raw import RawDataset
 
 
-def prepare(
-    dataset: Annotated[DatasetName, Option(f"{', '.join(names())}.", positional=True)],
-    images: Annotated[Path, Option("Folder of the original images.", "FOLDER")],
+# The options that only some datasets have; each is an argument of their readers.
+OF_READERS = ("splits", "annotations", "split", "class_vectors", "attributes", "draw_unseen")
+
+
+@dataclass(frozen=True)
+class PrepareOptions(CommandOptions):
+    """The archives of a dataset, the backbone, and where the features go."""
+
+    dataset: Annotated[DatasetName, Option(f"{', '.join(names())}.", positional=True)]
+    images: Annotated[Path, Option("Folder of the original images.", "FOLDER")]
     splits: Annotated[
         Path | None,
         Option(
@@ -39,10 +46,10 @@ def prepare(
             "each image or class.",
             "PATH",
         ),
-    ] = None,
+    ] = None
     attributes: Annotated[
         Path | None, Option("CSV file with the attributes of each class; required for own.", "FILE.csv")
-    ] = None,
+    ] = None
     draw_unseen: Annotated[
         int | None,
         Option(
@@ -51,18 +58,18 @@ def prepare(
             default_text="three tenths of the classes",
             limits=POSITIVE,
         ),
-    ] = None,
-    annotations: Annotated[Path | None, Option("Folder of the text files; required for deepfashion.", "FOLDER")] = None,
+    ] = None
+    annotations: Annotated[Path | None, Option("Folder of the text files; required for deepfashion.", "FOLDER")] = None
     name: Annotated[
         str | None, Option("Name of the prepared dataset.", "NAME", default_text="the name of the dataset")
-    ] = None,
+    ] = None
     split: Annotated[
         Literal["proposed", "standard"] | None,
         Option(
             "Division of the classes of cub; in `standard` no seen class is tested, so there is no S and no H.",
             default_text="proposed",
         ),
-    ] = None,
+    ] = None
     class_vectors: Annotated[
         Literal["train-only", "paper"] | None,
         Option(
@@ -70,7 +77,7 @@ def prepare(
             "images); paper: all images of the class, test images included.",
             default_text="train-only",
         ),
-    ] = None,
+    ] = None
     word_vectors: Annotated[
         Sequence[str],
         Option(
@@ -78,16 +85,16 @@ def prepare(
             "[NAME=]FILE",
             repeatable=True,
         ),
-    ] = (),
-    combine: Combine = "sum",
-    allow_missing: AllowMissing = False,
+    ] = ()
+    combine: Combine = "sum"
+    allow_missing: AllowMissing = False
     backbone: Annotated[
         str, Option("Network: a name of torchvision, timm:NAME, or efficientnet-lite0; see `list backbones`.", "NAME")
-    ] = "resnet101",
+    ] = "resnet101"
     weights: Annotated[
         Path | None,
         Option("Weights of the backbone, as safetensors or as torch saves them.", "FILE", default_text="downloaded"),
-    ] = None,
+    ] = None
     grid: Annotated[
         tuple[int, int] | None,
         Option(
@@ -96,17 +103,19 @@ def prepare(
             default_text="the backbone's",
             read=read_grid,
         ),
-    ] = None,
+    ] = None
     image_size: Annotated[
         int | None,
         Option("Side of the prepared image in pixels.", "N", default_text="the backbone's", limits=POSITIVE),
-    ] = None,
-    skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False,
-    data: Data = None,
-    overwrite: Overwrite = False,
-    device: Annotated[Device, Option("Device to extract on; auto: a GPU if there is one, else the CPU.")] = "auto",
-    batch: Annotated[int, Option("Number of images in one step.", "N", limits=POSITIVE)] = 32,
-) -> None:
+    ] = None
+    skip_broken: Annotated[bool, Option("Leave out images that cannot be read.")] = False
+    data: Data = None
+    overwrite: Overwrite = False
+    device: Annotated[Device, Option("Device to extract on; auto: a GPU if there is one, else the CPU.")] = "auto"
+    batch: Annotated[int, Option("Number of images in one step.", "N", limits=POSITIVE)] = 32
+
+
+def prepare(options: PrepareOptions) -> None:
     """Extract the features of a dataset from its archives. Checks the archives, and writes NAME.h5.
 
     If it is interrupted, the same command continues.
@@ -115,51 +124,31 @@ def prepare(
     from dazle.datasets.prepare import prepare as write_features
     from dazle.extraction.backbones import load_backbone
     from dazle.features.feature_file import check_identity
-    from dazle.features.word_vectors import check_missing
 
-    values: dict[str, Any] = {
-        "splits": splits,
-        "annotations": annotations,
-        "split": split,
-        "class_vectors": class_vectors,
-    }
-    values |= {"attributes": attributes, "draw_unseen": draw_unseen}
-    dataset_spec = spec(dataset)
-    options = _reader_options(dataset_spec, values)
-    name = name or dataset
-    check_identity(name, dataset, "real")
-    target = free_target(data, name, overwrite)
-    processor = choose_device(device)
+    reader_options = _reader_options(spec(options.dataset), options)
+    name = options.name or options.dataset
+    check_identity(name, options.dataset, "real")
+    target = free_target(options.data, name, options.overwrite)
+    device = choose_device(options.device)
     with progress(name) as update:
         extraction = _Extraction(update)
-        if "progress" in dataset_spec.takes:
-            options["progress"] = partial(extraction, "reading lists of")
-        raw: RawDataset = dataset_spec.read(images, name=name, **options)
-        for line in raw.notes:
-            print(f"  {line}")
-        raw = _with_vectors(
-            raw,
-            word_vectors,
-            partial(
-                attribute_vectors_of,
-                combine=combine,
-                allow_missing=allow_missing,
-                progress=partial(extraction, "reading vectors for"),
-            ),
-        )
-        for key in raw.semantics:
-            check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", allow_missing)
+        raw = _read(options, name, reader_options, extraction)
         # The weights may have to be downloaded, so the archives are checked before.
-        network = load_backbone(backbone, weights, processor, grid=grid, image_size=image_size)
-        features = write_features(raw, network, target, skip_broken=skip_broken, batch=batch, progress=extraction)
+        network = load_backbone(
+            options.backbone, options.weights, device, grid=options.grid, image_size=options.image_size
+        )
+        features = write_features(
+            raw, network, target, skip_broken=options.skip_broken, batch=options.batch, progress=extraction
+        )
     if rate := extraction.rate():
         print(rate)
     print(summary(features))
     print(f"  written to {target}: {target.stat().st_size / 1e6:,.0f} MB")
 
 
-def _reader_options(dataset: DatasetSpec, values: dict[str, Any]) -> dict[str, Any]:
+def _reader_options(dataset: DatasetSpec, options: PrepareOptions) -> dict[str, Any]:
     """The options of the dataset's reader, without those that are absent; options of others are refused."""
+    values = {key: getattr(options, key) for key in OF_READERS}
     for key, value in values.items():
         if value is not None and key not in (*dataset.needs, *dataset.takes):
             raise InputError(f"--{key.replace('_', '-')} {value}: is not for {dataset.name}; leave it out")
@@ -167,6 +156,29 @@ def _reader_options(dataset: DatasetSpec, values: dict[str, Any]) -> dict[str, A
         if values[key] is None:
             raise InputError(f"{dataset.name}: --{key.replace('_', '-')} is missing; give {text}")
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _read(
+    options: PrepareOptions, name: str, reader_options: Mapping[str, Any], extraction: "_Extraction"
+) -> "RawDataset":
+    """The archives as read and checked, with the attribute vectors of the user."""
+    from dazle.features.word_vectors import check_missing
+
+    dataset = spec(options.dataset)
+    reading = {"progress": partial(extraction, "reading lists of")} if "progress" in dataset.takes else {}
+    raw: RawDataset = dataset.read(options.images, name=name, **reader_options, **reading)
+    for line in raw.notes:
+        print(f"  {line}")
+    read_vectors = partial(
+        attribute_vectors_of,
+        combine=options.combine,
+        allow_missing=options.allow_missing,
+        progress=partial(extraction, "reading vectors for"),
+    )
+    raw = _with_vectors(raw, options.word_vectors, read_vectors)
+    for key in raw.semantics:
+        check_missing(raw.semantics[key], raw.attribute_names, f"{name}, semantics {key}", options.allow_missing)
+    return raw
 
 
 def _with_vectors(
