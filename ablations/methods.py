@@ -45,9 +45,9 @@ def load_method(name: str) -> Method:
 def _check(method: Method, entry: MethodEntry) -> None:
     """Raises InputError for a class that is no method, or another one than it is registered as."""
     needed = ("name", "reads", "deterministic", "revision", "Settings", "fit", "scorer")
-    lacking = [attribute for attribute in needed if not hasattr(method, attribute)]
-    if lacking:
-        raise InputError(f"method {entry.name} ({entry.location}) lacks {', '.join(lacking)}; see docs/your-rows.md")
+    missing = [attribute for attribute in needed if not hasattr(method, attribute)]
+    if missing:
+        raise InputError(f"method {entry.name} ({entry.location}) lacks {', '.join(missing)}; see docs/your-rows.md")
     for attribute in ("name", "reads"):
         own, registered = getattr(method, attribute), getattr(entry, attribute)
         if own != registered:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ablations.methods import METHODS
-from benchmark.cells.folder import check_continues, read_states
+from benchmark.cells.folder import CellState, check_continues, read_states
 from benchmark.cells.manifest import make_manifest, manifest_path
 from benchmark.cells.matrix import Cell
 from benchmark.progress import duration
@@ -33,9 +33,11 @@ def print_plan(plan: Plan, suite: str) -> None:
     rows = dict.fromkeys(cell.variant.name for cell in cells)
     datasets = {cell.dataset.name: cell.dataset for cell in cells}
     seeds = len({cell.seed for cell in cells})
-    states = read_states(plan.out, (cell.id for cell in cells))
+    states: dict[str, CellState] = {}
     if manifest_path(plan.out).exists():
-        check_continues(plan.out, make_manifest(suite, cells, plan.conditions, plan.notes, plan.studies), cells)
+        manifest = make_manifest(suite, cells, plan.conditions, plan.notes, plan.studies)
+        _, states, _ = check_continues(plan.out, manifest, cells)
+    states |= read_states(plan.out, (cell.id for cell in cells if cell.id not in states))
     print(f"{len(cells)} cells: {len(rows)} variants, {len(datasets)} datasets, {seeds} seeds, into {plan.out}")
     for note in [*(f"--set {key} = {value}" for key, value in plan.conditions.overrides.items()), *plan.notes]:
         print(f"  {note}")

@@ -182,8 +182,8 @@ def _folds(
 
 def feature_map(file: h5py.File, key: str) -> h5py.Dataset:
     """The dataset of region features, (N, D, h, w) or (N, D, R)."""
-    found = hdf5.find(file, key)
-    flat = isinstance(found, h5py.Dataset) and found.ndim == 3
+    maps = hdf5.find(file, key)
+    flat = isinstance(maps, h5py.Dataset) and maps.ndim == 3
     return hdf5.dataset(file, key, "f", 3 if flat else 4)
 
 

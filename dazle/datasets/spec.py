@@ -82,10 +82,10 @@ def spec(name: str) -> DatasetSpec:
     if name not in names():
         raise unknown("dataset", name, names())
     module = f"dazle.datasets.specs.{name}"
-    found: DatasetSpec = importlib.import_module(module).SPEC
-    if found.name != name:
-        raise TypeError(f"{module}: SPEC has the name {found.name!r}, not that of its file")
-    return found
+    specification: DatasetSpec = importlib.import_module(module).SPEC
+    if specification.name != name:
+        raise TypeError(f"{module}: SPEC has the name {specification.name!r}, not that of its file")
+    return specification
 
 
 def specs() -> dict[str, DatasetSpec]:

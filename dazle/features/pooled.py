@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 SUFFIX = ".pooled.npy"
 
 
-class Regions(Protocol):
+class RegionBlocks(Protocol):
     """The part of `dazle.features.feature_set.Regions` that pooling needs."""
 
     shape: tuple[int, int, int]
@@ -45,7 +45,7 @@ class Pooled:
         buffer[: len(indices)] = self._values[indices]
 
 
-def pool(regions: Regions, values: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def pool(regions: RegionBlocks, values: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Fills `values` (N, D), by default a new array, block by block."""
     images, count, channels = regions.shape
     values = np.empty((images, channels), np.float32) if values is None else values
@@ -57,7 +57,7 @@ def pool(regions: Regions, values: NDArray[np.float32] | None = None) -> NDArray
     return values
 
 
-def pooled_features(regions: Regions, feature_file: Path | None, fingerprint: str) -> Pooled:
+def pooled_features(regions: RegionBlocks, feature_file: Path | None, fingerprint: str) -> Pooled:
     """The pooled features of `regions`; those of a feature file are read from the file beside it, made if missing.
 
     Raises InputError if the feature file is damaged. If the folder cannot be written, they are computed in memory.
@@ -83,7 +83,7 @@ def pooled_path(feature_file: Path, fingerprint: str) -> Path:
     return feature_file.parent / f".{feature_file.stem}.{fingerprint[:20]}{SUFFIX}"
 
 
-def _write(path: Path, regions: Regions) -> None:
+def _write(path: Path, regions: RegionBlocks) -> None:
     """Written to a temporary file and renamed, so that no half-written file is read."""
     images, _, channels = regions.shape
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")

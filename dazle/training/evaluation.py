@@ -53,7 +53,9 @@ class Evaluation:
         Raises FloatingPointError if a score is not finite.
         """
         if not np.isfinite(scores).all():
-            raise FloatingPointError("class scores are not finite: the training diverged; lower training.learning_rate")
+            raise FloatingPointError(
+                "class scores are not finite: the training diverged; lower training.learning_rate if there is one"
+            )
         scores = scores.astype(np.float64)
         self.scores, self.labels, self.seen = scores, labels, seen
         seen_columns, unseen_columns = np.flatnonzero(seen), np.flatnonzero(~seen)

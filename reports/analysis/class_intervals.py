@@ -118,9 +118,9 @@ def _influences(accuracies: ClassAccuracies) -> tuple[Array, Array]:
     s = accuracies.seen.mean(axis=-1, keepdims=True)
     u = accuracies.unseen.mean(axis=-1, keepdims=True)
     total = np.where(s + u > 0, s + u, 1.0)
-    of_seen = 2 * (u / total) ** 2 * accuracies.seen
-    of_unseen = 2 * (s / total) ** 2 * accuracies.unseen
-    return of_seen.mean(axis=-2), of_unseen.mean(axis=-2)
+    seen_influence = 2 * (u / total) ** 2 * accuracies.seen
+    unseen_influence = 2 * (s / total) ** 2 * accuracies.unseen
+    return seen_influence.mean(axis=-2), unseen_influence.mean(axis=-2)
 
 
 def class_interval(results: DatasetResults, variant: str, reference: str | None, protocol: str) -> ClassInterval | None:

@@ -15,6 +15,7 @@ its name.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
+from math import prod
 
 import pandas as pd
 
@@ -85,15 +86,15 @@ def row_levels(change: str) -> Levels | None:
         return None
     region, attribute, *calibration, margin = (FULL_SETTINGS | changes).values()
     levels = (region, attribute, SELF_CALIBRATION.get(tuple(calibration), ""), margin)
-    known = all(level in allowed for level, allowed in zip(levels, FACTORS.values(), strict=True))
-    return levels if known else None
+    in_design = all(level in allowed for level, allowed in zip(levels, FACTORS.values(), strict=True))
+    return levels if in_design else None
 
 
 def factorial_rows(results: DatasetResults) -> dict[Levels, str] | None:
     """The row of each combination of levels; None unless all 24 are there."""
     rows = {row_levels(results.change(variant)): variant for variant in results.variants}
-    found = {levels: variant for levels, variant in rows.items() if levels is not None}
-    return found if len(found) == ROWS else None
+    by_levels = {levels: variant for levels, variant in rows.items() if levels is not None}
+    return by_levels if len(by_levels) == ROWS else None
 
 
 def factorial_effects(results: DatasetResults, protocol: str) -> list[Effect]:
@@ -126,20 +127,17 @@ def planned_effects() -> Iterator[tuple[tuple[Contrast, ...], Levels | None]]:
 
 def effect_weights(contrasts: Sequence[Contrast], at: Levels | None = None) -> dict[Levels, float]:
     """The weight of each row in an effect, without the rows of weight 0; `at`: the levels of the other factors."""
-    of_level: list[Mapping[str, float]] = []
+    level_weights: list[Mapping[str, float]] = []
     for index, (factor, levels) in enumerate(FACTORS.items()):
         own = [contrast for contrast in contrasts if contrast.factor == factor]
         if own:
-            of_level.append({own[0].low: -1.0, own[0].high: 1.0})
+            level_weights.append({own[0].low: -1.0, own[0].high: 1.0})
         else:
             others = levels if at is None else (at[index],)
-            of_level.append({level: 1 / len(others) for level in others})
+            level_weights.append({level: 1 / len(others) for level in others})
     weights = {}
-    for combination in product(*(item.items() for item in of_level)):
-        weight = 1.0
-        for _, factor_weight in combination:
-            weight *= factor_weight
-        weights[tuple(level for level, _ in combination)] = weight
+    for combination in product(*(item.items() for item in level_weights)):
+        weights[tuple(level for level, _ in combination)] = prod(weight for _, weight in combination)
     return weights
 
 

@@ -30,12 +30,12 @@ def read(
         )
     classes, attribute_names, values = read_attributes(attributes)
     files, labels, notes = find_classes(images, attributes, classes)
-    found = Images(images, files, labels, classes)
+    class_images = Images(images, files, labels, classes)
     if splits is None:
         where = str(attributes) if draw_unseen is None else f"--draw-unseen {draw_unseen}"
-        partition = own_partition.draw(found, draw_unseen, where)
+        partition = own_partition.draw(class_images, draw_unseen, where)
     else:
-        partition = own_partition.read_partition(found, splits)
+        partition = own_partition.read_partition(class_images, splits)
     raw = RawDataset(
         name=name,
         preset="own",
